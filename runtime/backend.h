@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BRIG_RUNTIME_BACKEND_H
+#define BRIG_RUNTIME_BACKEND_H
+
+#include "runtime/container.h"
+
+struct spawn_opts;
+struct checkpoint_opts;
+
+/*
+ * DOC: the backend interface
+ *
+ * runtime/ owns the state machine, lock, state file, hooks, cgroup and log; a backend owns processes only.
+ * A NULL op means the shared default of runtime/backend.c. destroy is idempotent and is also the rollback of a failed
+ * create: there is no second clean-up path.
+ */
+struct backend {
+	const char *name; /* "namespaces" or "vm" */
+	/* No side effects. After it, create can fail only at run time. */
+	int (*check)(const struct spec *, struct err *);
+	/* Make the init process, held at the gate. Fills c->pid, c->pidfd. Runs prestart, createRuntime (host side) and
+	 * createContainer hooks at their places. */
+	int (*create)(struct container *, const struct create_opts *, struct err *);
+	int (*start)(struct container *, struct err *);				   /* NULL: open the gate */
+	int (*exec)(struct container *, const struct exec_opts *, pid_t *ret_pid, int *ret_pidfd, int *ret_console_fd, struct err *);
+	int (*kill)(struct container *, int sig, bool all, struct err *);		   /* NULL: pidfd, cgroup_kill_all */
+	int (*pause)(struct container *, struct err *);				   /* NULL: cgroup_freeze */
+	int (*resume)(struct container *, struct err *);
+	int (*update)(struct container *, const struct spec_resources *, struct err *); /* NULL: cgroup_update */
+	int (*stats)(struct container *, struct json_writer *, struct err *);		   /* NULL: cgroup_stats_json */
+	int (*ps)(struct container *, pid_t **, size_t *, struct err *);		   /* NULL: cgroup_pids */
+	int (*checkpoint)(struct container *, const struct checkpoint_opts *, struct err *);
+	int (*restore)(struct container *, const struct create_opts *, const struct checkpoint_opts *, struct err *);
+	int (*destroy)(struct container *, struct err *);				   /* NULL: kill and reap */
+	void (*save)(const struct container *, struct json_writer *);		   /* private part of state.json */
+	int (*load)(struct container *, const struct json *, struct err *);
+	void (*free_data)(void *backend_data);
+};
+
+extern const struct backend namespaces_backend;
+extern const struct backend vm_backend;
+
+#endif

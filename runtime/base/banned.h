@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Force-included into every source: functions that invite overflows or unchecked numbers do not compile. */
+#ifndef BRIG_RUNTIME_BASE_BANNED_H
+#define BRIG_RUNTIME_BASE_BANNED_H
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok atoi atol atoll gets tmpnam mktemp alloca
+
+#endif

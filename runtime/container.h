@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BRIG_RUNTIME_CONTAINER_H
+#define BRIG_RUNTIME_CONTAINER_H
+
+#include "cgroups/cgroup.h"
+#include "runtime/base/err.h"
+#include "runtime/spec.h"
+
+/*
+ * DOC: a container and its life
+ *
+ * One directory a container: ROOT/ID (0700) with
+ *   state.json   written once by create, atomically
+ *   config.json  the configuration as it was at create
+ *   lock         flock: one command at a time changes a container
+ *   gate         unix socket on which the init child waits for start; gone or refused once the program runs
+ *   seccomp.bpf  the compiled filter, reused by exec
+ * The status is never stored, it is seen: the init process (pid and start time), the gate, the freezer.
+ */
+enum container_status { CONTAINER_CREATING, CONTAINER_CREATED, CONTAINER_RUNNING, CONTAINER_PAUSED, CONTAINER_STOPPED };
+const char *container_status_name(enum container_status s);
+
+struct backend;
+struct json;
+
+/* Options of the command line that hold for all commands. */
+struct runtime_opts {
+	char *root;		      /* absolute; /run/brig, or XDG_RUNTIME_DIR/brig when rootless */
+	enum cgroup_manager manager;
+	bool rootless;
+	bool debug;
+	bool strict;		      /* unknown fields in config.json are errors */
+	const struct backend *backend; /* chosen by argv[0] */
+	const char *vm_accel;	      /* auto, kvm, emulate */
+	/* where logs go, to hand on to a child program; NULL: stderr */
+	const char *log_path, *log_format;
+};
+
+struct container {
+	const struct runtime_opts *opts; /* borrowed */
+	char *id;
+	int dir_fd;    /* ROOT/ID, or -1 */
+	int lock_fd;   /* held lock, or -1 */
+	char *bundle;  /* absolute */
+	char *rootfs;  /* absolute */
+	char *created; /* RFC 3339 */
+	char *oci_version;
+	uint32_t owner_uid; /* who created it */
+	pid_t pid;	      /* init, in the caller's pid namespace; 0: none yet */
+	uint64_t start_time;  /* of pid, field 22 of /proc/PID/stat, clock ticks since boot */
+	int pidfd;	      /* or -1 */
+	struct spec *spec;    /* owned; loaded on demand by container_load_spec() */
+	struct cgroup *cgroup; /* owned; NULL: none */
+	const struct backend *backend;
+	void *backend_data;   /* owned by the backend */
+	struct kvlist annotations;
+	struct arena arena;
+	bool restored;
+	char *intel_rdt_dir, *intel_rdt_mon_dir; /* directories that delete removes, or NULL */
+};
+
+/* Ids: [A-Za-z0-9_+.-], 1 to 1024 bytes, not "." or "..". */
+int container_check_id(const char *id, struct err *err) MUST_CHECK;
+
+/* Open ROOT/ID and read its state. The error of a missing one says: container "ID" does not exist (ENOENT).
+ * lock: also take the exclusive lock. */
+int container_load(struct container **ret, const struct runtime_opts *opts, const char *id, bool lock, struct err *err) MUST_CHECK;
+int container_load_spec(struct container *c, struct err *err) MUST_CHECK;
+void container_free(struct container *c);
+/* Drop the lock before a long wait. */
+void container_unlock(struct container *c);
+
+/* The status now; CONTAINER_PAUSED needs the freezer. Never fails: what cannot be seen is stopped. */
+enum container_status container_status(struct container *c);
+
+struct create_opts {
+	const char *id;
+	const char *bundle;	   /* NULL: "." */
+	const char *config;	   /* NULL: config.json in the bundle */
+	const char *pid_file, *console_socket, *pidfd_socket; /* or NULL */
+	bool no_pivot, no_new_keyring;
+	unsigned preserve_fds;
+	bool dry_run;		   /* print the plan to stdout, change nothing */
+	/* run only: */
+	bool run;		   /* start right away; the caller is the parent and waits */
+	bool detach, keep, no_subreaper;
+};
+
+/* create (spec: "Create"): on error everything is undone. On success *ret is loaded and locked. */
+int container_create(struct container **ret, const struct runtime_opts *opts, const struct create_opts *o, struct err *err) MUST_CHECK;
+
+/* start (spec: "Start"): opens the gate; returns once the program runs or failed to. Runs poststart hooks. */
+int container_start(struct container *c, struct err *err) MUST_CHECK;
+
+/* run: create, start, wait (unless detach), delete (unless keep). Returns the exit code to use, or -errno with err. */
+int container_run(const struct runtime_opts *opts, const struct create_opts *o, struct err *err) MUST_CHECK;
+
+struct exec_opts {
+	const struct spec_process *process;
+	const char *pid_file, *console_socket, *pidfd_socket;
+	const char *cgroup; /* --cgroup, or NULL */
+	bool detach, ignore_paused;
+	unsigned preserve_fds;
+};
+/* exec: returns the exit code of the process (0 when detached), or -errno with err. */
+int container_exec(struct container *c, const struct exec_opts *o, struct err *err) MUST_CHECK;
+
+/* kill. all: every process of the cgroup. A stopped container: "container not running" (ESRCH) unless all. */
+int container_kill(struct container *c, int sig, bool all, struct err *err) MUST_CHECK;
+/* delete: force kills first. Runs poststop hooks. Leaves nothing behind. */
+int container_delete(struct container *c, bool force, struct err *err) MUST_CHECK;
+/* delete --force of something that is only half there (no readable state.json): cleans what can be found. */
+int container_delete_remains(const struct runtime_opts *opts, const char *id, struct err *err) MUST_CHECK;
+
+int container_pause(struct container *c, struct err *err) MUST_CHECK;
+int container_resume(struct container *c, struct err *err) MUST_CHECK;
+int container_update(struct container *c, const struct spec_resources *r, const char *l3_schema, const char *mb_schema,
+		     struct err *err) MUST_CHECK;
+/* pids in the caller's pid namespace; new array. */
+int container_pids(struct container *c, pid_t **ret, size_t *ret_n, struct err *err) MUST_CHECK;
+int container_stats_json(struct container *c, struct json_writer *w, struct err *err) MUST_CHECK;
+
+/* Write the OCI state object (runtime.md "State"). with_extras: also rootfs, created, owner, as runc's `state` prints.
+ * status is given by the caller because hooks see fixed ones. */
+void container_state_json(struct container *c, enum container_status status, bool with_extras, struct json_writer *w);
+
+/* Ids below root, sorted; new array of new strings. A missing root is an empty list. */
+int container_list_ids(const char *root, char ***ret, size_t *ret_n, struct err *err) MUST_CHECK;
+
+#endif
