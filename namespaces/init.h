@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BRIG_NAMESPACES_INIT_H
+#define BRIG_NAMESPACES_INIT_H
+
+#include "namespaces/process.h"
+#include "runtime/container.h"
+#include "runtime/plan.h"
+
+/*
+ * DOC: the init child
+ *
+ * One thread, born by clone3 with the parent's memory. It holds everything it needs as data and fds; it works off a table of
+ * phases whose order is the security argument, and reports the first error, prefixed with the phase's name, to whoever waits.
+ */
+struct init_ctx {
+	struct container *container;
+	const struct spec *spec;
+	struct plan *plan;
+	struct process_ctx process;
+	int sync_fd;	    /* our end; becomes the gate connection */
+	int gate_fd;	    /* listening gate, or -1: START comes over sync_fd */
+	int console_fd;	    /* socket that wants the pty master, or -1 */
+	int root_tree_fd;   /* detached tree of the rootfs, opened by the parent, or -1 */
+	int root_fd;	    /* the container's root directory */
+	int null_fd;	    /* the host's /dev/null as a mount source */
+	int mask_dir_fd;    /* attached shared read-only tmpfs that hides directories, or -1 */
+	bool in_v2_cgroup;  /* born in cgroup_clone_fd() */
+	bool no_pivot;
+	bool privileged;    /* the parent opened the sources */
+	int ns_fds[NS_TYPES]; /* to join, or -1 */
+	uint64_t exec_flags;  /* exec: namespaces of init_pidfd to join at once */
+	int init_pidfd;
+	char *state;	    /* state for createContainer hooks */
+	size_t state_n;
+	char *start_state;  /* state for startContainer hooks */
+	size_t start_state_n;
+	bool is_exec;
+};
+
+/* Run all phases of the init child or of an exec'd process. Does not return. */
+NORETURN void init_main(struct init_ctx *ctx);
+
+/* rootfs.c */
+int rootfs_propagation(struct init_ctx *ctx, struct err *err);
+int rootfs_attach(struct init_ctx *ctx, struct err *err);
+int rootfs_pivot(struct init_ctx *ctx, struct err *err);
+int rootfs_mask(struct init_ctx *ctx, const char *path, struct err *err);
+int rootfs_readonly_path(struct init_ctx *ctx, const char *path, struct err *err);
+int rootfs_readonly(struct err *err);
+
+/* mount.c */
+int mount_execute(struct init_ctx *ctx, struct op *op, struct err *err);
+/* Open the source of a bind mount as a detached tree; idmapped later by mount_idmap(). base_fd: the bundle. */
+int mount_open_source(const struct op *op, int bundle_fd, bool root_shared, struct err *err);
+/* The destination below the root as an fd: made when missing, refused when it leads into procfs. */
+int mount_open_target(struct init_ctx *ctx, const char *dst, bool is_dir, struct err *err);
+/* Apply uid/gid mappings of a mount to a detached tree; userns_fd: the container's user namespace, or -1. */
+int mount_idmap(const struct op *op, int tree_fd, int userns_fd, struct err *err);
+/* MS_* to MOUNT_ATTR_* */
+uint64_t mount_attr_from_flags(uint64_t ms_flags);
+int mount_cgroup(struct init_ctx *ctx, struct op *op, struct err *err);
+/* fsopen + fsconfig + fsmount; options as in mount(2)'s data. Returns a detached mount's fd. */
+int mount_new(const char *type, const char *source, const char *options, uint64_t ms_flags, struct err *err);
+int mount_attach(int tree_fd, int target_fd, const char *dst, struct err *err);
+
+/* dev.c */
+int dev_create(struct init_ctx *ctx, const struct spec_device *d, struct err *err);
+int dev_symlink(struct init_ctx *ctx, const char *dst, const char *target, struct err *err);
+/* Make a pty in the container, send its master to ctx->console_fd, put the peer on 0, 1, 2 and, unless dst is NULL, on dst. */
+int dev_console(struct init_ctx *ctx, const char *dst, struct err *err);
+
+/* netdev.c */
+int netdev_loopback_up(struct err *err);
+int netdev_move(const struct spec_net_device *d, int netns_fd, struct err *err);
+
+/* idmap.c: what only the parent can do for a child in a new user namespace. */
+int idmap_write(pid_t pid, const struct spec_id_maps *uids, const struct spec_id_maps *gids, bool privileged, bool *ret_setgroups_denied,
+		struct err *err);
+/* Rootless default: own ids to 0, subordinate ranges of /etc/subuid and /etc/subgid after it. */
+int idmap_rootless(struct plan *plan, const struct spec *spec, uint32_t euid, uint32_t egid, struct err *err);
+
+/* sysctl.c */
+int sysctl_check(const struct spec *spec, const struct plan *plan, struct err *err);
+int sysctl_write(int proc_fd, const char *key, const char *value, struct err *err);
+
+#endif

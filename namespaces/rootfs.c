@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "namespaces/init.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/path.h"
+#include "runtime/base/str.h"
+#include "runtime/base/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ * DOC: the container's root
+ *
+ * 1. The copied host tree becomes a slave (or what rootfsPropagation says), so that nothing we mount is seen outside.
+ * 2. A detached copy of the rootfs tree is attached over "/" of our namespace: no path of the rootfs is walked again, and
+ *    it works where the container's root user may not even search the directories above it.
+ * 3. All mounts are made below its fd.
+ * 4. pivot_root(".", ".") puts it on top of the old root, which is then unmounted, lazily, as a whole.
+ */
+
+/* Needs: own mount namespace. Must not: be left out, even for an instant, before the first mount. */
+int rootfs_propagation(struct init_ctx *ctx, struct err *err)
+{
+	uint64_t flags = ctx->spec->rootfs_propagation ? ctx->spec->rootfs_propagation | MS_REC : MS_SLAVE | MS_REC;
+
+	if (mount(NULL, "/", NULL, flags, NULL) < 0)
+		return err_sys(err, -errno, "set the propagation of '/'");
+	return 0;
+}
+
+int rootfs_attach(struct init_ctx *ctx, struct err *err)
+{
+	const char *rootfs = ctx->plan->rootfs;
+	struct mount_attr attr = { .propagation = MS_PRIVATE };
+	int r;
+
+	if (ctx->root_tree_fd < 0)
+		ctx->root_tree_fd =
+			sys_open_tree(AT_FDCWD, rootfs, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
+	if (ctx->root_tree_fd < 0)
+		return err_sys(err, ctx->root_tree_fd, "open rootfs '%s'", rootfs);
+	/* pivot_root refuses a parent mount, and a new root, that is shared. */
+	r = sys_mount_setattr(AT_FDCWD, "/", 0, &attr);
+	if (r == -ENOSYS)
+		r = mount(NULL, "/", NULL, MS_PRIVATE, NULL) < 0 ? -errno : 0;
+	if (r < 0)
+		return err_sys(err, r, "make '/' private");
+	r = sys_move_mount(ctx->root_tree_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
+	if (r < 0)
+		return err_sys(err, r, "mount rootfs '%s'", rootfs);
+	ctx->root_fd = TAKE_FD(ctx->root_tree_fd);
+	/* A rootfs that is shared with the host must not carry our mounts there. */
+	attr.propagation = ctx->spec->rootfs_propagation & MS_SHARED ? 0 : MS_SLAVE;
+	if (attr.propagation)
+		(void)!sys_mount_setattr(ctx->root_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr);
+	return 0;
+}
+
+static int pivot(struct init_ctx *ctx, struct err *err)
+{
+	AUTO_CLOSE int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (old < 0 || fchdir(ctx->root_fd) < 0)
+		return err_sys(err, -errno, "enter the new root");
+	r = sys_pivot_root(".", ".");
+	if (r < 0)
+		return err_sys(err, r, "pivot_root");
+	/* The old root now lies over the new one at "/"; nothing of its unmounting may travel back to the host. */
+	if (fchdir(old) < 0 || mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+		return err_sys(err, -errno, "make the old root a slave");
+	if (umount2(".", MNT_DETACH) < 0)
+		return err_sys(err, -errno, "unmount the old root");
+	return chdir("/") < 0 ? err_sys(err, -errno, "enter '/'") : 0;
+}
+
+/* --no-pivot: for an initramfs, whose root cannot be pivoted away. The old root stays below; documented as weaker. */
+static int move_and_chroot(struct init_ctx *ctx, struct err *err)
+{
+	if (fchdir(ctx->root_fd) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
+		return err_sys(err, -errno, "move the root and change to it");
+	return 0;
+}
+
+int rootfs_pivot(struct init_ctx *ctx, struct err *err)
+{
+	int r = ctx->no_pivot ? move_and_chroot(ctx, err) : pivot(ctx, err);
+
+	if (r < 0)
+		return r;
+	fd_close(&ctx->root_fd);
+	ctx->root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return ctx->root_fd < 0 ? err_sys(err, -errno, "open '/'") : 0;
+}
+
+int rootfs_readonly(struct err *err)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	int r = sys_mount_setattr(AT_FDCWD, "/", 0, &attr);
+
+	if (r == -ENOSYS)
+		r = mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0 ? -errno : 0;
+	return r < 0 ? err_sys(err, r, "make the root read-only") : 0;
+}
+
+/* A path that is not there needs no hiding; one that we may not look up, nobody in the container may either. */
+static bool is_absent(int r)
+{
+	return r == -ENOENT || r == -ENOTDIR || r == -EACCES;
+}
+
+static int mask_directory(struct init_ctx *ctx, int target, const char *path, struct err *err)
+{
+	AUTO_CLOSE int tree = -1;
+	int r;
+
+	/* One empty read-only tmpfs serves all masks: a superblock for each hurts on hosts with many CPUs. */
+	if (ctx->mask_dir_fd < 0) {
+		tree = mount_new("tmpfs", "tmpfs", "size=0k,nr_inodes=2,mode=0555", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, err);
+		if (tree < 0)
+			return tree;
+		r = mount_attach(tree, target, path, err);
+		if (!r)
+			ctx->mask_dir_fd = TAKE_FD(tree);
+		return r;
+	}
+	tree = sys_open_tree(ctx->mask_dir_fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (tree < 0)
+		return err_sys(err, tree, "linux.maskedPaths '%s'", path);
+	return mount_attach(tree, target, path, err);
+}
+
+int rootfs_mask(struct init_ctx *ctx, const char *path, struct err *err)
+{
+	AUTO_CLOSE int target = path_open_in_root(ctx->root_fd, path, O_PATH, 0);
+	AUTO_CLOSE int tree = -1;
+	struct stat st;
+
+	if (is_absent(target))
+		return 0;
+	if (target < 0)
+		return err_sys(err, target, "linux.maskedPaths '%s'", path);
+	if (fstat(target, &st) < 0)
+		return err_sys(err, -errno, "linux.maskedPaths '%s'", path);
+	if (S_ISDIR(st.st_mode))
+		return mask_directory(ctx, target, path, err);
+	/* The host's /dev/null, checked before the container's mounts: not the one an image may have replaced. */
+	tree = sys_open_tree(ctx->null_fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (tree < 0)
+		return err_sys(err, tree, "linux.maskedPaths '%s'", path);
+	return mount_attach(tree, target, path, err);
+}
+
+int rootfs_readonly_path(struct init_ctx *ctx, const char *path, struct err *err)
+{
+	AUTO_CLOSE int target = path_open_in_root(ctx->root_fd, path, O_PATH, 0);
+	AUTO_CLOSE int tree = -1;
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	int r;
+
+	if (is_absent(target))
+		return 0;
+	if (target < 0)
+		return err_sys(err, target, "linux.readonlyPaths '%s'", path);
+	tree = sys_open_tree(target, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	if (tree < 0)
+		return err_sys(err, tree, "linux.readonlyPaths '%s'", path);
+	r = sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr);
+	if (r < 0)
+		return err_sys(err, r, "linux.readonlyPaths '%s'", path);
+	return mount_attach(tree, target, path, err);
+}
