@@ -3,6 +3,7 @@
 #define BRIG_NAMESPACES_PROCESS_H
 
 #include "runtime/base/err.h"
+#include "runtime/base/mem.h"
 #include "runtime/seccomp_prog.h"
 #include "runtime/spec.h"
 
@@ -28,22 +29,41 @@ struct process_ctx {
 	int listen_fds;				 /* LISTEN_FDS to set in the environment, 0: none */
 	unsigned preserve_fds;			 /* fds 3..3+n-1 stay open over execve */
 	/* results of the phases */
-	char **env;				 /* final environment, NULL-terminated */
-	char *exe;				 /* resolved args[0] */
+	char **env;				 /* final environment, NULL-terminated; in arena */
+	char *exe;				 /* resolved args[0]; in arena */
 	int notify_fd;				 /* seccomp listener, -1 */
+	/* private to the phases */
+	struct arena arena;
+	bool cwd_as_user;			 /* root may not enter the cwd: process_ids tries again as the user */
 };
 
-/* Each phase: 0 or negative with err. Order is the security argument; see process_phases[] users. */
+/* Release what the phases made. A process that goes on to execve has no need to; accepts a zeroed ctx. */
+void process_ctx_done(struct process_ctx *);
+
+/*
+ * Each phase: 0 or negative with err. Order is the security argument:
+ *   keyring, oom score, scheduler ... memory policy, env, cwd, stdio, lsm label   with every right
+ *   bounding set, ids                ids keep the permitted set and raise it again, so that the filter can be loaded
+ *   exe                              looked up with the rights of the user
+ *   close fds, seccomp, caps, no_new_privs                       (no_new_privs == false)
+ *   close fds, caps, no_new_privs, seccomp                       (no_new_privs == true)
+ *   exec
+ * Absent capabilities mean the empty sets: what nobody asked for is not granted.
+ */
 int process_keyring(struct process_ctx *, struct err *);	/* join_session_keyring; ENOSYS and EDQUOT only warn */
 int process_oom_score(struct process_ctx *, struct err *);	/* through proc_fd; before uid change */
-int process_scheduler(struct process_ctx *, struct err *);	/* sched_setattr, ioprio_set */
-int process_affinity(struct process_ctx *, struct err *);	/* exec: final affinity, or reset to all after the cgroup */
+int process_scheduler(struct process_ctx *, struct err *);	/* sched_setattr, ioprio_set (children inherit it) */
+/* The final affinity; without any execCPUAffinity the one that the runtime was started with is reset to all CPUs of the
+ * cgroup; with an initial one only, nothing. After the cgroup was entered. */
+int process_affinity(struct process_ctx *, struct err *);
 int process_rlimits(struct process_ctx *, struct err *);
 int process_personality(struct process_ctx *, struct err *);
 int process_memory_policy(struct process_ctx *, struct err *);
 int process_lsm_label(struct process_ctx *, struct err *);	/* apparmor and selinux, attr/exec written through proc_fd, verified procfs */
 int process_env(struct process_ctx *, struct err *);		/* dedup (last wins), HOME from /etc/passwd, LISTEN_FDS */
-int process_cwd(struct process_ctx *, struct err *);		/* chdir (made when missing, as root), verified: inside the root */
+/* chdir (made when missing, as root, 0755), verified: inside the root. Before process_ids; permission for only one of root
+ * and the user is enough. No link of procfs is followed. */
+int process_cwd(struct process_ctx *, struct err *);
 int process_resolve_exe(struct process_ctx *, struct err *);	/* args[0] by PATH of the container's env, as the user; texts below */
 int process_fix_stdio(struct process_ctx *, struct err *);	/* fchown 0 1 2 to the user where that is allowed and not /dev/null */
 int process_drop_bounding(struct process_ctx *, struct err *);
@@ -61,6 +81,7 @@ int process_exec(struct process_ctx *, struct err *);
  *   exec: "PATH": stat PATH: no such file or directory		(ENOENT)
  *   exec: "PATH": permission denied				(EACCES)
  *   exec: "PATH": is a directory				(EACCES)
+ *   exec: "PATH": exec format error				(ENOEXEC)
  */
 
 #endif
