@@ -4,7 +4,6 @@
 
 #include "runtime/container.h"
 
-struct spawn_opts;
 struct checkpoint_opts;
 
 /*
@@ -21,7 +20,13 @@ struct backend {
 	/* Make the init process, held at the gate. Fills c->pid, c->pidfd. Runs prestart, createRuntime (host side) and
 	 * createContainer hooks at their places. */
 	int (*create)(struct container *, const struct create_opts *, struct err *);
-	int (*start)(struct container *, struct err *);				   /* NULL: open the gate */
+	/* `create` only: the state is written, the process may go on to the gate. */
+	int (*committed)(struct container *, struct err *);
+	int (*start)(struct container *, struct err *);
+	/* `run` with a terminal of our own: the socket that delivers the pty master, handed over; or -1. */
+	int (*console)(struct container *);
+	/* create --dry-run */
+	int (*plan_text)(struct container *, const struct create_opts *, struct buf *out, struct err *);
 	int (*exec)(struct container *, const struct exec_opts *, pid_t *ret_pid, int *ret_pidfd, int *ret_console_fd, struct err *);
 	int (*kill)(struct container *, int sig, bool all, struct err *);		   /* NULL: pidfd, cgroup_kill_all */
 	int (*pause)(struct container *, struct err *);				   /* NULL: cgroup_freeze */

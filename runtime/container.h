@@ -124,6 +124,20 @@ int container_stats_json(struct container *c, struct json_writer *w, struct err 
  * status is given by the caller because hooks see fixed ones. */
 void container_state_json(struct container *c, enum container_status status, bool with_extras, struct json_writer *w);
 
+/*
+ * For backends, at their places during create:
+ */
+/* Make c->cgroup (cgroupfs; for systemd only noted) with the limits of the spec. */
+int container_make_cgroup(struct container *c, bool rw_mount, bool userns, struct err *err) MUST_CHECK;
+/* systemd: make the scope around pid, which waits. A no-op otherwise. */
+int container_cgroup_with_pid(struct container *c, pid_t pid, struct err *err) MUST_CHECK;
+/* linux.intelRdt: put c->pid into its class of service. */
+int container_apply_rdt(struct container *c, struct err *err) MUST_CHECK;
+/* Atomic: temporary name, then rename. */
+int container_write_pid_file(const char *path, pid_t pid, struct err *err) MUST_CHECK;
+/* (Re)write state.json. */
+int container_save(struct container *c, struct err *err) MUST_CHECK;
+
 /* Ids below root, sorted; new array of new strings. A missing root is an empty list. */
 int container_list_ids(const char *root, char ***ret, size_t *ret_n, struct err *err) MUST_CHECK;
 

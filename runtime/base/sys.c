@@ -26,7 +26,8 @@ int sys_clone3(uint64_t flags, int cgroup_fd, int *ret_pidfd)
 	struct clone_args args = {
 		.flags = flags,
 		.pidfd = ret_pidfd ? (uint64_t)(uintptr_t)&pidfd : 0,
-		.exit_signal = SIGCHLD,
+		/* A sibling inherits the exit signal of the one that makes it. */
+		.exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD,
 	};
 
 	if (ret_pidfd)
@@ -47,7 +48,7 @@ int sys_clone(uint64_t flags, int *ret_pidfd)
 
 	if (ret_pidfd)
 		flags |= CLONE_PIDFD;
-	r = result(syscall(SYS_clone, (unsigned long)flags | SIGCHLD, NULL, &pidfd, NULL, 0));
+	r = result(syscall(SYS_clone, (unsigned long)flags | (flags & CLONE_PARENT ? 0 : SIGCHLD), NULL, &pidfd, NULL, 0));
 	if (r > 0 && ret_pidfd)
 		*ret_pidfd = pidfd;
 	return r;
