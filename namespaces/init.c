@@ -13,10 +13,12 @@
 #include <grp.h>
 #include <linux/magic.h>
 #include <poll.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* Needs: nothing. Must not: be ptraced or read by anybody in the container, from the first moment on. */

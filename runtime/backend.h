@@ -42,6 +42,9 @@ struct backend {
 	void (*free_data)(void *backend_data);
 };
 
+/* NULL: not part of this program. */
+const struct backend *backend_by_name(const char *name);
+
 extern const struct backend namespaces_backend;
 extern const struct backend vm_backend;
 

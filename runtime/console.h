@@ -10,6 +10,9 @@ int console_connect(const char *path, struct err *err) MUST_CHECK;
 /* Send the pty master over sock_fd as runc does: one SCM_RIGHTS fd, the payload is its name ("/dev/pts/N" or "/dev/ptmx"). */
 int console_send(int sock_fd, int master_fd, const char *name, struct err *err) MUST_CHECK;
 
+/* The other end of that, for a pty of our own: receive the master. */
+int console_receive_master(int socket_fd, struct err *err) MUST_CHECK;
+
 /* Send a pidfd over the unix socket at path (--pidfd-socket). */
 int console_send_pidfd(const char *path, int pidfd, struct err *err) MUST_CHECK;
 

@@ -4,6 +4,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/sys.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -252,4 +253,22 @@ const char *fd_proc_path(int fd, char buf[FD_PROC_PATH_LEN])
 {
 	snprintf(buf, FD_PROC_PATH_LEN, "/proc/self/fd/%d", fd);
 	return buf;
+}
+
+int fd_remove_files(int dir_fd)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_DIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!dir) {
+		int code = errno;
+
+		fd_close(&fd);
+		return -code;
+	}
+	while ((e = readdir(dir)))
+		if (e->d_type != DT_DIR && unlinkat(dir_fd, e->d_name, 0) < 0 && errno != ENOENT)
+			return -errno;
+	return 0;
 }

@@ -35,6 +35,9 @@ ssize_t fd_recv(int sock_fd, void *data, size_t n, int *ret_fds, size_t max_fds,
 int fd_unix_connect(int dir_fd, const char *path) MUST_CHECK;
 int fd_unix_listen(int dir_fd, const char *path) MUST_CHECK;
 
+/* Remove every plain file in the directory dir_fd; sub-directories stay. */
+int fd_remove_files(int dir_fd) MUST_CHECK;
+
 /* Format "/proc/self/fd/N" into buf. */
 #define FD_PROC_PATH_LEN 32
 const char *fd_proc_path(int fd, char buf[FD_PROC_PATH_LEN]);

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/backend.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/path.h"
+#include "runtime/base/str.h"
+#include "runtime/base/sys.h"
+#include "runtime/console.h"
+#include "runtime/container_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int read_config(struct container *c, const struct create_opts *o, char **ret_text, size_t *ret_n, struct err *err)
+{
+	AUTO_FREE char *path = o->config ? xstrdup(o->config) : xasprintf("%s/config.json", c->bundle);
+	int r = fd_read_file(AT_FDCWD, path, SPEC_MAX_BYTES, ret_text, ret_n);
+
+	if (r < 0)
+		return err_sys(err, r, "read '%s'", path);
+	c->spec = xcalloc(1, sizeof(*c->spec));
+	return spec_parse(c->spec, "config.json", *ret_text, *ret_n, c->opts->strict, err);
+}
+
+/* The identity of the container, from the spec and the command line. */
+static int fill(struct container *c, struct err *err)
+{
+	char now[STR_TIME_LEN], real[PATH_MAX];
+	AUTO_FREE char *rootfs = NULL;
+	const struct spec *s = c->spec;
+
+	str_time_now(now);
+	c->created = arena_strdup(&c->arena, now);
+	c->oci_version = arena_strdup(&c->arena, s->oci_version);
+	c->owner_uid = geteuid();
+	c->annotations = s->annotations;
+	rootfs = s->root_path[0] == '/' ? xstrdup(s->root_path) : xasprintf("%s/%s", c->bundle, s->root_path);
+	if (!realpath(rootfs, real))
+		return err_sys(err, -errno, "root.path '%s'", s->root_path);
+	c->rootfs = arena_strdup(&c->arena, real);
+	return 0;
+}
+
+static int set_bundle(struct container *c, const char *bundle, struct err *err)
+{
+	char real[PATH_MAX];
+
+	if (!realpath(bundle ? bundle : ".", real))
+		return err_sys(err, -errno, "bundle '%s'", bundle ? bundle : ".");
+	c->bundle = arena_strdup(&c->arena, real);
+	return 0;
+}
+
+static int make_dir(struct container *c, const char *config, size_t n, struct err *err)
+{
+	AUTO_FREE char *path = xasprintf("%s/%s", c->opts->root, c->id);
+	int r;
+
+	for (char *p = c->opts->root + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		(void)!mkdir(c->opts->root, 0755); /* the last mkdir tells */
+		*p = '/';
+	}
+	if (mkdir(c->opts->root, 0700) < 0 && errno != EEXIST)
+		return err_sys(err, -errno, "make '%s'", c->opts->root);
+	if (mkdir(path, 0700) < 0)
+		return errno == EEXIST ? err_set(err, EEXIST, "container with id exists: %s", c->id) : err_sys(err, -errno, "make '%s'", path);
+	r = container_open_dir(c, true, err);
+	if (r < 0)
+		return r;
+	r = fd_write_file_atomic(c->dir_fd, "config.json", config, n, 0600, false);
+	return r < 0 ? err_sys(err, r, "copy config.json") : 0;
+}
+
+int container_write_pid_file(const char *path, pid_t pid, struct err *err)
+{
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%d", (int)pid);
+	int r = fd_write_file_atomic(AT_FDCWD, path, text, (size_t)n, 0644, false);
+
+	return r < 0 ? err_sys(err, r, "--pid-file '%s'", path) : 0;
+}
+
+static struct cgroup_opts cgroup_options(struct container *c, bool rw_mount)
+{
+	const struct spec *s = c->spec;
+
+	return (struct cgroup_opts){
+		.id = c->id,
+		.path = s->cgroups_path,
+		.manager = c->opts->manager,
+		.rootless = c->opts->rootless,
+		.new_cgroup_ns = s->ns[NS_CGROUP].present && !s->ns[NS_CGROUP].path,
+		.rw_mount = rw_mount,
+		.annotations = &s->annotations,
+	};
+}
+
+static uint32_t host_uid(const struct spec *s, uint32_t uid)
+{
+	for (size_t i = 0; i < s->uid_maps.n; i++) {
+		const struct spec_id_map *m = &s->uid_maps.v[i];
+
+		if (uid >= m->container_id && uid - m->container_id < m->size)
+			return m->host_id + (uid - m->container_id);
+	}
+	return uid;
+}
+
+int container_make_cgroup(struct container *c, bool rw_mount, bool userns, struct err *err)
+{
+	struct cgroup_opts o = cgroup_options(c, rw_mount);
+	int r;
+
+	o.owner_uid = userns && c->spec->has_process ? host_uid(c->spec, c->spec->process.user.uid) :
+		      c->spec->has_process	     ? c->spec->process.user.uid :
+						       0;
+	if (o.manager == CGROUP_DISABLED)
+		return 0;
+	if (o.manager == CGROUP_SYSTEMD)
+		return 0; /* the scope is made around the init process */
+	r = cgroup_create(&c->cgroup, &o, &c->spec->resources, 0, err);
+	return r < 0 ? r : container_save(c, err);
+}
+
+int container_cgroup_with_pid(struct container *c, pid_t pid, struct err *err)
+{
+	struct cgroup_opts o = cgroup_options(c, false);
+
+	if (c->opts->manager != CGROUP_SYSTEMD)
+		return 0;
+	return cgroup_create(&c->cgroup, &o, &c->spec->resources, pid, err);
+}
+
+static int finish_create(struct container *c, const struct create_opts *o, struct err *err)
+{
+	int r = sys_pid_start_time(c->pid, &c->start_time);
+
+	if (r < 0)
+		return err_sys(err, r, "container init");
+	r = container_save(c, err);
+	if (!r && o->pidfd_socket)
+		r = console_send_pidfd(o->pidfd_socket, c->pidfd, err);
+	if (!r && o->pid_file)
+		r = container_write_pid_file(o->pid_file, c->pid, err);
+	if (!r && !o->run && c->backend->committed)
+		r = c->backend->committed(c, err);
+	return r;
+}
+
+static int create_locked(struct container *c, const struct create_opts *o, struct err *err)
+{
+	int r = container_save(c, err);
+
+	if (!r)
+		r = c->backend->create(c, o, err);
+	return r < 0 ? r : finish_create(c, o, err);
+}
+
+static int print_plan(struct container *c, const struct create_opts *o, struct err *err)
+{
+	AUTO_BUF struct buf b = { 0 };
+	int r = c->backend->plan_text(c, o, &b, err);
+
+	if (!r && fputs(b.p ? b.p : "", stdout) == EOF)
+		r = err_sys(err, -errno, "write to stdout");
+	return r;
+}
+
+static void container_freep(struct container **c)
+{
+	container_free(*c);
+}
+
+int container_create(struct container **ret, const struct runtime_opts *opts, const struct create_opts *o, struct err *err)
+{
+	CLEANUP(container_freep) struct container *c = NULL;
+	AUTO_FREE char *config = NULL;
+	size_t n;
+	int r = container_check_id(o->id, err);
+
+	if (r < 0)
+		return r;
+	c = container_new(opts, o->id);
+	r = set_bundle(c, o->bundle, err);
+	if (!r)
+		r = read_config(c, o, &config, &n, err);
+	if (!r)
+		r = fill(c, err);
+	if (!r && c->backend->check)
+		r = c->backend->check(c->spec, err);
+	if (r < 0)
+		return r;
+	if (o->dry_run) {
+		r = print_plan(c, o, err);
+		if (!r)
+			*ret = NULL;
+		return r;
+	}
+	r = make_dir(c, config, n, err);
+	if (r < 0)
+		return r;
+	r = create_locked(c, o, err);
+	if (r < 0) {
+		struct err ignored;
+
+		/* One clean-up path: the one that delete takes. The first error is the one to tell. */
+		if (container_destroy(c, &ignored) < 0)
+			log_warn("clean up after a failed create: %s", ignored.msg);
+		return r;
+	}
+	*ret = TAKE_PTR(c);
+	return 0;
+}
