@@ -65,8 +65,95 @@ $(UNIT_BIN): $(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/tests/libengine.a
 check-unit: $(UNIT_BIN)
 	$(Q)tests/run-unit.sh $(UNIT_BIN)
 
+# ---- set-up: what the distribution has to provide ----
+
+BUILD_PACKAGES := gcc libc6-dev make pkg-config libseccomp-dev libcap-dev libyajl-dev libcgroup-dev
+DEMO_PACKAGES  := busybox-static
+LINT_PACKAGES  := clang clang-tidy clang-format cppcheck shellcheck
+apt = DEBIAN_FRONTEND=noninteractive sh tests/install-packages.sh $(1)
+
+.PHONY: build-deps test-deps lint-deps
+build-deps:
+	$(Q)$(call apt,$(BUILD_PACKAGES))
+test-deps:
+	$(Q)$(call apt,$(BUILD_PACKAGES) $(DEMO_PACKAGES) $$(grep -v '^\#' tests/packages.txt))
+lint-deps:
+	$(Q)$(call apt,$(BUILD_PACKAGES) $(LINT_PACKAGES))
+
+# ---- what a new user types ----
+
+.PHONY: demo
+demo:
+	$(Q)$(call apt,$(BUILD_PACKAGES) $(DEMO_PACKAGES))
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)examples/demo.sh $(B)/bin
+
+# Set-up, unit tests, then the tests that need root. One line at the end sums up.
+.PHONY: check check-root
+check:
+	$(Q)$(MAKE) --no-print-directory test-deps
+	$(Q)$(MAKE) --no-print-directory all $(UNIT_BIN) helpers
+	$(Q)tests/run-all.sh $(B)
+check-root: all helpers
+	$(Q)tests/run-bats.sh $(B) $(or $(SUITES),tests/integration)
+
+# Small programs that tests use: a file each.
+HELPER_BIN := $(patsubst tests/helpers/%.c,$(B)/helpers/%,$(wildcard tests/helpers/*.c))
+.PHONY: helpers
+helpers: $(HELPER_BIN)
+$(B)/helpers/%: tests/helpers/%.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -I. $(CFLAGS_ALL) -o $@ $<
+
+.PHONY: bench
+bench: all $(B)/bench/floor
+	$(Q)tests/bench/run.sh $(B)
+$(B)/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -I. -std=gnu17 -O2 $(WARN) -static -o $@ $<
+
+# ---- analysers ----
+
+LINT_SRC := $(shell git ls-files '*.c' 2>/dev/null | grep -v -e ^tests/ -e ^images/ -e ^vm-mode/)
+LINT_SH  := $(shell git ls-files '*.sh' .ci/run 2>/dev/null)
+.PHONY: lint lint-tidy lint-cppcheck lint-analyzer lint-shell lint-graph hdr-check
+lint: lint-graph hdr-check lint-shell lint-cppcheck lint-tidy lint-analyzer
+lint-graph:
+	$(Q)tests/lint/include-graph.sh
+hdr-check:
+	$(Q)for h in $$(git ls-files '*.h' | grep -v banned.h); do \
+		printf '#include "%s"\n' $$h | $(CC) $(CPPFLAGS_ALL) -std=gnu17 $(WARN) -Wno-unused-function -fsyntax-only -x c - || exit 1; done
+lint-shell:
+	$(Q)shellcheck $(LINT_SH)
+lint-cppcheck:
+	$(Q)cppcheck -q -j2 --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
+		--suppressions-list=tests/lint/cppcheck.txt -D_GNU_SOURCE -I. $(LINT_SRC)
+lint-tidy:
+	$(Q)printf '%s\n' $(LINT_SRC) | xargs -P2 -n8 clang-tidy --quiet --warnings-as-errors='*' 2>/dev/null -- $(CPPFLAGS_ALL) -std=gnu17
+lint-analyzer:
+	$(Q)printf '%s\n' $(LINT_SRC) | xargs -P2 -I{} $(CC) $(CPPFLAGS_ALL) -std=gnu17 -O2 -fanalyzer -Werror -c -o /dev/null {}
+
+compile_commands.json:
+	$(Q)tests/lint/compile-commands.sh "$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)" > $@
+
+# ---- install ----
+
+.PHONY: install uninstall
+install: all
+	install -D -m 755 $(B)/bin/brig-oci $(DESTDIR)$(PREFIX)/bin/brig-oci
+	ln -f $(DESTDIR)$(PREFIX)/bin/brig-oci $(DESTDIR)$(PREFIX)/bin/brig-vm
+	install -D -m 644 runtime/oci/brig-oci.1 $(DESTDIR)$(PREFIX)/share/man/man1/brig-oci.1
+	install -D -m 644 runtime/oci/completions/brig-oci.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/brig-oci
+	install -D -m 644 runtime/oci/completions/_brig-oci $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_brig-oci
+	install -D -m 644 runtime/oci/completions/brig-oci.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/brig-oci.fish
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/brig-oci bin/brig-vm share/man/man1/brig-oci.1 \
+		share/bash-completion/completions/brig-oci share/zsh/site-functions/_brig-oci \
+		share/fish/vendor_completions.d/brig-oci.fish)
+
 .PHONY: clean
 clean:
-	rm -rf build
+	rm -rf build compile_commands.json
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
