@@ -19,6 +19,7 @@ struct reader {
 	struct json *last[JSON_MAX_DEPTH + 1]; /* its last child, and those of its parents */
 	unsigned depth;
 	size_t nodes;
+	bool at_end; /* all text was fed */
 	char *key; /* of the next member */
 	/* where line counting got to */
 	size_t counted, line_start;
@@ -98,10 +99,8 @@ static int fail_at(struct reader *r, size_t offset, int code, const char *what)
 
 static size_t consumed(const struct reader *r)
 {
-	size_t at = yajl_get_bytes_consumed(r->yajl);
-
 	/* A bare number at the end of the text is completed by a space that yajl feeds to itself. */
-	return at < r->counted ? r->n : at;
+	return r->at_end ? r->n : yajl_get_bytes_consumed(r->yajl);
 }
 
 /* Where the token that ends before `end` began; len is its length without quotes when it is known. */
@@ -389,7 +388,8 @@ static int parse_all(struct reader *r)
 {
 	yajl_status status = yajl_parse(r->yajl, r->text, r->n);
 
-	if (status == yajl_status_ok)
+	r->at_end = status == yajl_status_ok;
+	if (r->at_end)
 		status = yajl_complete_parse(r->yajl);
 	if (status == yajl_status_client_canceled)
 		return r->err->code > 0 ? -r->err->code : -EINVAL;

@@ -226,7 +226,7 @@ static void test_numbers(void)
 	ok(json_to_i64(n[6], "t", 0, 10000, &i, &err) == -EINVAL, "json: 1e3 is no integer");
 	ok(json_to_i64(n[7], "t", -1, 1, &i, &err) == 0 && i == 0, "json: -0 is 0");
 	ok(json_to_i64(n[8], "t", -1, 1, &i, &err) == -EINVAL, "json: a string is no number");
-	like(err.msg, "t:1:103: a[8]: must be a number, not a string", "json: and says what it is");
+	like(err.msg, "t:1:121: a[8]: must be a number, not a string", "json: and says what it is");
 	arena_done(&a);
 }
 
@@ -293,7 +293,7 @@ static void test_err(void)
 	const struct json *t = parse(&a, "{\"a\\n\\u001b[31m\":1}");
 
 	ok(json_err(&err, "t", t->u.kids.first, EDOM, "bad '%s'", "x\ny") == -EDOM, "json: json_err returns the code");
-	is_str(err.msg, "t:1:16: [\"a??[31m\"]: bad 'x?y'", "json: control characters do not reach the terminal");
+	is_str(err.msg, "t:1:18: [\"a??[31m\"]: bad 'x?y'", "json: control characters do not reach the terminal");
 	arena_done(&a);
 }
 
