@@ -15,8 +15,17 @@ struct seccomp_prog {
 };
 void seccomp_prog_done(struct seccomp_prog *p);
 
-/* seccomp.bpf files: a header, then the instructions. */
+/* seccomp.bpf files: a header, then the instructions. Save needs a program that is not empty. Load: -EBADMSG when the file is
+ * damaged, -EPERM when it belongs to somebody else or others may write it. */
 int seccomp_prog_save(const struct seccomp_prog *p, int dir_fd, const char *name) MUST_CHECK;
 int seccomp_prog_load(struct seccomp_prog *ret, int dir_fd, const char *name) MUST_CHECK;
+
+/* The same with a key of the caller's, kept in the file and compared whole: -ENOENT when it is another one. */
+#define SECCOMP_PROG_MAX_KEY (1u << 20)
+int seccomp_prog_save_keyed(const struct seccomp_prog *p, int dir_fd, const char *name, const void *key, size_t key_len) MUST_CHECK;
+int seccomp_prog_load_keyed(struct seccomp_prog *ret, int dir_fd, const char *name, const void *key, size_t key_len) MUST_CHECK;
+
+/* FNV-1a: for file names and against damage, not against malice. */
+uint64_t seccomp_prog_hash(const void *data, size_t n);
 
 #endif
