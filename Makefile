@@ -54,12 +54,29 @@ $(B)/obj/%.o: %.c
 # Unit tests: tests/unit/test_X.c is linked with every object of the engine but main, and needs no root.
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC))
+VMM_TESTS := $(addprefix $(B)/tests/test_,virtqueue boot acpi vmm fs)
 $(B)/tests/libengine.a: $(call obj,$(ENGINE_SRC))
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && ar rcs $@ $^
-$(UNIT_BIN): $(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/tests/libengine.a
+$(filter-out $(VMM_TESTS),$(UNIT_BIN)): $(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/tests/libengine.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/tests/libengine.a $(ENGINE_LIBS)
+
+# The virtual machine monitor: an archive for the vm backend and for its own tests, which need nothing of the engine.
+VMM_SRC   := $(wildcard vm-mode/vmm/*.c vm-mode/virtio/*.c)
+$(B)/tests/libvmm.a: $(call obj,$(VMM_SRC) $(BASE_SRC))
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(filter $(VMM_TESTS),$(UNIT_BIN)): $(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/tests/libvmm.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/tests/libvmm.a -pthread
+
+# vmrun is static, so that it runs inside any test machine.
+$(B)/tests/vmrun: $(B)/obj/tests/helpers/vmrun.o $(B)/tests/libvmm.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(if $(SAN),$(LDFLAGS_ALL),-static-pie) -o $@ $^ -pthread
+.PHONY: vmm
+vmm: $(B)/tests/libvmm.a $(B)/tests/vmrun
 
 .PHONY: check-unit
 check-unit: $(UNIT_BIN)

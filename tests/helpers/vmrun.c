@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Run one virtual machine from the command line: for tests and for a look at a kernel.
+ *
+ *   vmrun --kernel FILE [--initrd FILE] [--cmdline TEXT] [--mem MIB] [--cpus N] [--early] [--stages] ...
+ *
+ * The guest's console (hvc0) is standard input and output. The last line on standard error says how the guest
+ * ended; exit code 0: power-off, 2: reset, 3: triple fault, 4: any other end, 1: it could not start.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <unistd.h>
+
+#include "runtime/base/mem.h"
+#include "runtime/base/str.h"
+#include "vm-mode/virtio/console.h"
+#include "vm-mode/virtio/rng.h"
+#include "vm-mode/vmm/vm.h"
+
+struct options {
+	const char *kernel, *initrd, *cmdline;
+	uint64_t mem_mib;
+	unsigned cpus;
+	bool early, stages;
+};
+
+static void on_stage(void *arg, uint8_t stage, uint64_t ns)
+{
+	(void)arg;
+	fprintf(stderr, "vmrun: stage %u at %llu us\n", stage, (unsigned long long)(ns / 1000));
+}
+
+static int add_devices(struct vm *vm, struct err *err)
+{
+	struct console_port_config port = { .in_fd = 0, .out_fd = 1, .console = true };
+	struct virtio_dev *dev;
+	int r = console_new(&vm->mem, &port, 1, &dev, err);
+
+	if (r == 0)
+		r = vm_add_device(vm, dev, err);
+	if (r == 0)
+		r = rng_new(&vm->mem, &dev, err);
+	if (r == 0)
+		r = vm_add_device(vm, dev, err);
+	return r;
+}
+
+static int run(const struct options *o, struct vm_exit *ret, struct err *err)
+{
+	AUTO_CLOSE int kernel = open(o->kernel, O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int initrd = o->initrd ? open(o->initrd, O_RDONLY | O_CLOEXEC) : -1;
+	struct vm_config config = { .mem_bytes = o->mem_mib << 20,
+				    .cpus = o->cpus,
+				    .kernel_fd = kernel,
+				    .initrd_fd = initrd,
+				    .cmdline = o->cmdline,
+				    .early_console_fd = o->early ? 2 : -1,
+				    .on_stage = o->stages ? on_stage : NULL };
+	struct vm *vm;
+	int r;
+
+	if (kernel < 0)
+		return err_sys(err, -errno, "open '%s'", o->kernel);
+	if (o->initrd && initrd < 0)
+		return err_sys(err, -errno, "open '%s'", o->initrd);
+	r = vm_create(&config, &vm, err);
+	if (r < 0)
+		return r;
+	r = add_devices(vm, err);
+	if (r == 0)
+		r = vm_start(vm, err);
+	if (r == 0)
+		vm_wait(vm, ret);
+	vm_free(vm);
+	return r;
+}
+
+static int exit_code(enum vm_end end)
+{
+	return end == VM_POWER_OFF ? 0 : end == VM_RESET ? 2 : end == VM_TRIPLE_FAULT ? 3 : 4;
+}
+
+enum { OPT_KERNEL = 256, OPT_INITRD, OPT_CMDLINE, OPT_MEM, OPT_CPUS, OPT_EARLY, OPT_STAGES };
+
+static const struct option long_options[] = {
+	{ "kernel", required_argument, NULL, OPT_KERNEL },   { "initrd", required_argument, NULL, OPT_INITRD },
+	{ "cmdline", required_argument, NULL, OPT_CMDLINE }, { "mem", required_argument, NULL, OPT_MEM },
+	{ "cpus", required_argument, NULL, OPT_CPUS },	     { "early", no_argument, NULL, OPT_EARLY },
+	{ "stages", no_argument, NULL, OPT_STAGES },	     { 0 },
+};
+
+static int parse(int argc, char **argv, struct options *o)
+{
+	int c, r = 0;
+
+	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1 && r == 0) {
+		switch (c) {
+		case OPT_KERNEL:
+			o->kernel = optarg;
+			break;
+		case OPT_INITRD:
+			o->initrd = optarg;
+			break;
+		case OPT_CMDLINE:
+			o->cmdline = optarg;
+			break;
+		case OPT_MEM:
+			r = str_to_u64(optarg, &o->mem_mib);
+			break;
+		case OPT_CPUS:
+			r = str_to_u32(optarg, &o->cpus);
+			break;
+		case OPT_EARLY:
+			o->early = true;
+			break;
+		case OPT_STAGES:
+			o->stages = true;
+			break;
+		default:
+			return -EINVAL;
+		}
+	}
+	return r < 0 || !o->kernel || optind != argc ? -EINVAL : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .cmdline = "console=hvc0", .mem_mib = 256, .cpus = 1 };
+	struct vm_exit end = { 0 };
+	struct err err = { 0 };
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (parse(argc, argv, &o) < 0) {
+		fprintf(stderr, "usage: vmrun --kernel FILE [--initrd FILE] [--cmdline TEXT] [--mem MIB] [--cpus N]\n");
+		return 1;
+	}
+	if (run(&o, &end, &err) < 0) {
+		fprintf(stderr, "vmrun: %s\n", err.msg);
+		return 1;
+	}
+	fprintf(stderr, "vmrun: %s %s\n", vm_end_name(end.end), end.detail);
+	return exit_code(end.end);
+}
