@@ -167,6 +167,8 @@ int path_mkdir_in_root(int root_fd, const char *path, mode_t mode)
 
 	if (at != -ENOENT)
 		return TAKE_FD(at);
+	if (path_has_dotdot(path))
+		return -EINVAL;
 	/*
 	 * Make the components one after the other, each time looked up from the root again: an existing symlink is followed
 	 * inside the root, and a name is only ever made in a directory that we hold.
@@ -187,8 +189,6 @@ int path_mkdir_in_root(int root_fd, const char *path, mode_t mode)
 		prefix[end] = '\0';
 		next = path_open_in_root(root_fd, prefix, O_PATH | O_DIRECTORY, 0);
 		if (next == -ENOENT) {
-			if (strcmp(name, "..") == 0)
-				return -EINVAL;
 			if (mkdirat(at, name, mode) < 0 && errno != EEXIST)
 				return -errno;
 			/* ENOENT again: a dangling symlink stands there, or somebody took the directory away. */

@@ -18,7 +18,7 @@
 int path_open_in_root(int root_fd, const char *path, int flags, mode_t mode) MUST_CHECK;
 
 /* Make the directory path below root_fd with all its parents, and return an O_PATH fd of it. Symlinks that exist are
- * followed inside the root; a dangling one is -ENOENT, a ".." behind a missing component is -EINVAL. */
+ * followed inside the root; a dangling one is -ENOENT, a path with ".." that is not there yet is -EINVAL. */
 int path_mkdir_in_root(int root_fd, const char *path, mode_t mode) MUST_CHECK;
 
 /* Make an empty regular file (with its parent directories) unless something is there; returns an O_PATH fd of it. */
