@@ -23,7 +23,7 @@ struct cgroup; /* opaque; heap */
 
 struct cgroup_opts {
 	const char *id;           /* container id */
-	const char *path;         /* linux.cgroupsPath or NULL: "/brig/ID" (cgroupfs), "system.slice:brig:ID" (systemd) */
+	const char *path;         /* linux.cgroupsPath or NULL: "/brig-ID" (cgroupfs), "system.slice:brig:ID" (systemd) */
 	enum cgroup_manager manager;
 	bool rootless;            /* a failure to make the cgroup is a warning, and limits are reported as not in force */
 	bool new_cgroup_ns;       /* with rw_mount: delegate ownership, runtime-spec "Cgroup ownership" */
@@ -56,7 +56,7 @@ int cgroup_open_enter(struct cgroup *cg, const char *sub, pid_t init_pid, struct
 /* Move another process (a fallback where the child cannot do it itself). */
 int cgroup_attach(struct cgroup *cg, pid_t pid, struct err *err) MUST_CHECK;
 
-/* Change limits of a live cgroup: all or nothing; a failed write restores what was written before it. */
+/* Set limits of a live cgroup: all or nothing; a failed write restores what was written before it. */
 int cgroup_update(struct cgroup *cg, const struct spec_resources *resources, struct err *err) MUST_CHECK;
 
 int cgroup_freeze(struct cgroup *cg, bool freeze, struct err *err) MUST_CHECK; /* waits until it is in force */
@@ -97,6 +97,8 @@ enum cgroup_layout cgroup_layout(const struct cgroup *cg);
 enum cgroup_manager cgroup_get_manager(const struct cgroup *cg);
 const char *cgroup_path(const struct cgroup *cg); /* relative to the hierarchies' mount points */
 
-void cgroup_free(struct cgroup *cg); /* closes fds; leaves directories */
+/* Closes fds; leaves directories. (The symbol has another name, because libcgroup exports a cgroup_free of its own.) */
+void cgroup_free(struct cgroup *cg) __asm__("brig_cgroup_free");
+void cleanup_cgroup(struct cgroup **cg);
 
 #endif
