@@ -20,6 +20,7 @@ struct relay_opts {
 	int pidfd;     /* of the process to wait for */
 	pid_t pid;
 	bool is_child; /* waitid is possible; else the exit code comes from status_fd */
+	int status_fd; /* not a child: an int with the exit code comes from here when it has exited; or -1 */
 	int master_fd; /* pty master (owned by the caller), or -1: stdio was inherited and only signals are relayed */
 	bool no_subreaper;
 	bool forward_signals;
