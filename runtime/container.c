@@ -7,6 +7,7 @@
 #include "runtime/base/path.h"
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
+#include "runtime/container_internal.h"
 #include "runtime/version.h"
 
 #include <dirent.h>

@@ -178,6 +178,38 @@ static void container_freep(struct container **c)
 	container_free(*c);
 }
 
+/* Everything of create that reads: nothing is made yet. config, n: the text of config.json. */
+static int prepare(struct container *c, const struct create_opts *o, char **config, size_t *n, struct err *err)
+{
+	int r = set_bundle(c, o->bundle, err);
+
+	if (!r)
+		r = read_config(c, o, config, n, err);
+	if (!r)
+		r = fill(c, err);
+	if (!r && c->backend->check)
+		r = c->backend->check(c->spec, err);
+	return r;
+}
+
+int container_prepare(struct container **ret, const struct runtime_opts *opts, const struct create_opts *o, struct err *err)
+{
+	CLEANUP(container_freep) struct container *c = NULL;
+	AUTO_FREE char *config = NULL;
+	size_t n;
+	int r = container_check_id(o->id, err);
+
+	if (r < 0)
+		return r;
+	c = container_new(opts, o->id);
+	r = prepare(c, o, &config, &n, err);
+	if (!r)
+		r = make_dir(c, config, n, err);
+	if (!r)
+		*ret = TAKE_PTR(c);
+	return r;
+}
+
 int container_create(struct container **ret, const struct runtime_opts *opts, const struct create_opts *o, struct err *err)
 {
 	CLEANUP(container_freep) struct container *c = NULL;
@@ -188,13 +220,7 @@ int container_create(struct container **ret, const struct runtime_opts *opts, co
 	if (r < 0)
 		return r;
 	c = container_new(opts, o->id);
-	r = set_bundle(c, o->bundle, err);
-	if (!r)
-		r = read_config(c, o, &config, &n, err);
-	if (!r)
-		r = fill(c, err);
-	if (!r && c->backend->check)
-		r = c->backend->check(c->spec, err);
+	r = prepare(c, o, &config, &n, err);
 	if (r < 0)
 		return r;
 	if (o->dry_run) {
