@@ -125,9 +125,9 @@ static int check_unused(struct cg_hier *h, struct err *err)
 	if (n)
 		return err_set(err, EBUSY, "container's cgroup is not empty: %zu process(es) found", n);
 	if (h->v2)
-		(void)cg_read(h->dir_fd, "cgroup.freeze", state, sizeof(state));
+		ignore(cg_read(h->dir_fd, "cgroup.freeze", state, sizeof(state)));
 	else if (h->controllers & CTL_BIT(CTL_FREEZER))
-		(void)cg_read(h->dir_fd, "freezer.state", state, sizeof(state));
+		ignore(cg_read(h->dir_fd, "freezer.state", state, sizeof(state)));
 	if (str_eq(state, "1") || (*state && !h->v2 && !str_eq(state, "THAWED")))
 		return err_set(err, EBUSY, "container's cgroup unexpectedly frozen");
 	return 0;
@@ -158,7 +158,7 @@ static int make_one(struct cgroup *cg, struct cg_hier *h, const struct spec_reso
 			want |= CTL_BIT(CTL_HUGETLB);
 		if (res && res->n_rdma)
 			want |= CTL_BIT(CTL_RDMA);
-		(void)fs_v2_prepare(h, cg->path, want, &cg->enable_err); /* fails where a limit needs it */
+		ignore(fs_v2_prepare(h, cg->path, want, &cg->enable_err)); /* fails where a limit needs it */
 	}
 	if (r < 0)
 		return r;
@@ -179,7 +179,7 @@ static int make_dirs(struct cgroup *cg, const struct spec_resources *res, struct
 		if (r < 0) {
 			log_debug("rootless: no cgroup in '%s': %s", h->mountpoint, err ? err->msg : "");
 			if (h->made)
-				(void)fs_remove_dir(h, NULL);
+				ignore(fs_remove_dir(h, NULL));
 			cg_hier_done(h);
 			*h = (struct cg_hier){ .mount_fd = -1, .dir_fd = -1, .enter_fd = -1 };
 			continue;
@@ -201,7 +201,7 @@ static void undo_create(struct cgroup *cg)
 {
 	for (size_t i = 0; i < cg->n; i++)
 		if (cg->hier[i].made)
-			(void)fs_remove_dir(&cg->hier[i], NULL); /* the first error is the one to report */
+			ignore(fs_remove_dir(&cg->hier[i], NULL)); /* the first error is the one to report */
 }
 
 static int create_cgroupfs(struct cgroup *cg, const struct cgroup_opts *o, const struct spec_resources *res, struct err *err)

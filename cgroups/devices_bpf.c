@@ -25,7 +25,9 @@ static void emit(struct bpf_prog_buf *p, uint8_t code, uint8_t dst, uint8_t src,
 		p->cap = p->cap ? p->cap * 2 : 128;
 		p->v = xreallocarray(p->v, p->cap, sizeof(*p->v));
 	}
-	p->v[p->n++] = (struct bpf_insn){ .code = code, .dst_reg = dst & 0xf, .src_reg = src & 0xf, .off = off, .imm = imm };
+	p->v[p->n] = (struct bpf_insn){ .code = code, .off = off, .imm = imm };
+	p->v[p->n].dst_reg = dst & 0xfu;
+	p->v[p->n++].src_reg = src & 0xfu;
 }
 
 static void load_context(struct bpf_prog_buf *p)

@@ -35,7 +35,7 @@ static int freeze_v1(int dir_fd, bool freeze)
 		return fd_write_file(dir_fd, "freezer.state", "THAWED");
 	for (int i = 0; i < 1000; i++) {
 		if (i % 50 == 49) {
-			(void)fd_write_file(dir_fd, "freezer.state", "THAWED"); /* the read below decides */
+			ignore(fd_write_file(dir_fd, "freezer.state", "THAWED")); /* the read below decides */
 			(void)nanosleep(&pause, NULL);
 		}
 		r = fd_write_file(dir_fd, "freezer.state", "FROZEN");
@@ -49,7 +49,7 @@ static int freeze_v1(int dir_fd, bool freeze)
 			pause.tv_nsec *= 2;
 		(void)nanosleep(&pause, NULL);
 	}
-	(void)fd_write_file(dir_fd, "freezer.state", "THAWED");
+	ignore(fd_write_file(dir_fd, "freezer.state", "THAWED"));
 	return r < 0 ? r : -EBUSY;
 }
 
@@ -78,7 +78,7 @@ static int freeze_v2(int dir_fd, bool freeze)
 		(void)poll(&p, 1, 10);
 	}
 	if (freeze)
-		(void)fd_write_file(dir_fd, "cgroup.freeze", "0");
+		ignore(fd_write_file(dir_fd, "cgroup.freeze", "0"));
 	return -EBUSY;
 }
 

@@ -58,6 +58,12 @@ struct cgroup {
 	struct cgroup_hierarchy pub[CG_MAX_HIER];
 };
 
+/* For MUST_CHECK results of best-effort work, with the reason beside the call: gcc does not take a (void). */
+static inline void ignore(int result)
+{
+	(void)result;
+}
+
 /* layout.c */
 /* Fill cg->layout and cg->hier[] with the mounted hierarchies; mount_fds are open. */
 int layout_find(struct cgroup *cg, struct err *err) MUST_CHECK;

@@ -97,9 +97,9 @@ static int kill_by_freezing(struct cgroup *cg, struct err *err)
 	for (int pass = 0; pass < 8; pass++) {
 		int sent;
 
-		(void)cgroup_freeze(cg, true, NULL); /* without a freezer the passes must do */
+		ignore(cgroup_freeze(cg, true, NULL)); /* without a freezer the passes must do */
 		sent = signal_all(cg, SIGKILL, err);
-		(void)cgroup_freeze(cg, false, NULL);
+		ignore(cgroup_freeze(cg, false, NULL));
 		if (sent < 0)
 			return sent;
 		total += sent;
@@ -120,6 +120,6 @@ int cgroup_kill_all(struct cgroup *cg, int sig, struct err *err)
 	if (r < 0)
 		return kill_by_freezing(cg, err);
 	if (cgroup_is_frozen(cg) == 1)
-		(void)cgroup_freeze(cg, false, NULL); /* a v1-frozen task dies only once it is thawed */
+		ignore(cgroup_freeze(cg, false, NULL)); /* a v1-frozen task dies only once it is thawed */
 	return 1;
 }

@@ -129,8 +129,8 @@ static int limit_error(struct cgroup *cg, const struct limit *l, const char *fil
 	bool v2 = cg->layout == CGROUP_LAYOUT_V2;
 
 	if (r == -EBUSY && l->ctl == CTL_MEMORY && str_eq(l->field, "memory.limit")) {
-		(void)cg_read_u64(dir_fd, v2 ? "memory.current" : "memory.usage_in_bytes", &usage);
-		(void)cg_read_u64(dir_fd, v2 ? "memory.peak" : "memory.max_usage_in_bytes", &peak);
+		ignore(cg_read_u64(dir_fd, v2 ? "memory.current" : "memory.usage_in_bytes", &usage));
+		ignore(cg_read_u64(dir_fd, v2 ? "memory.peak" : "memory.max_usage_in_bytes", &peak));
 		return err_set(err, EBUSY, "linux.resources.memory.limit: unable to set memory limit to %s (current usage: %llu, peak usage: %llu)",
 			       l->value, (unsigned long long)usage, (unsigned long long)peak);
 	}
@@ -197,7 +197,7 @@ int limits_apply(struct cgroup *cg, const struct limit_list *l, bool all_or_noth
 		const struct limit *one = &l->v[second ? later[k - l->n] : k];
 		const char *file = one->file;
 		char *old;
-		int dir_fd;
+		int dir_fd = -1;
 
 		r = find_dir(cg, one, &dir_fd, err);
 		if (r != 0) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/container.h"
+#include "runtime/container_internal.h"
 
 #include "runtime/backend.h"
 #include "runtime/base/fd.h"

@@ -156,15 +156,16 @@ int plan_build(struct plan *ret, const struct spec *s, const struct plan_env *en
 	p.has_host_hooks = s->hooks[HOOK_PRESTART].n || s->hooks[HOOK_CREATE_RUNTIME].n || s->hooks[HOOK_CREATE_CONTAINER].n;
 	if (p.has_host_hooks)
 		add_op(&p, OP_HOST_HOOKS, NULL, NULL);
-	add_op(&p, OP_PIVOT, p.rootfs, env->no_pivot ? "no-pivot" : NULL);
-	if (s->rootfs_propagation)
-		add_op(&p, OP_ROOT_PROPAGATION, "/", s->rootfs_propagation_text)->flags = s->rootfs_propagation;
 	for (size_t i = 0; i < s->sysctl.n; i++)
 		add_op(&p, OP_SYSCTL, s->sysctl.v[i].key, s->sysctl.v[i].value);
 	for (size_t i = 0; i < s->readonly_paths.n; i++)
 		add_op(&p, OP_READONLY_PATH, s->readonly_paths.v[i], NULL);
 	for (size_t i = 0; i < s->masked_paths.n; i++)
 		add_op(&p, OP_MASK, s->masked_paths.v[i], NULL);
+	/* Everything that copies a mount of the host (masks) comes before: after the pivot the host's tree is not ours. */
+	add_op(&p, OP_PIVOT, p.rootfs, env->no_pivot ? "no-pivot" : NULL);
+	if (s->rootfs_propagation)
+		add_op(&p, OP_ROOT_PROPAGATION, "/", s->rootfs_propagation_text)->flags = s->rootfs_propagation;
 	if (s->root_readonly)
 		add_op(&p, OP_ROOT_READONLY, "/", NULL);
 	*ret = p;
