@@ -2,6 +2,7 @@
 /* What one container costs in cgroups: create with limits, a child that enters and exits, destroy. Prints medians.
  * usage: cgroup_cycle [N] [self|procs] [PAUSE_MS] (root) */
 #include "cgroups/cgroup.h"
+#include "runtime/base/sys.h"
 
 #include <errno.h>
 #include <sys/wait.h>
@@ -49,12 +50,12 @@ static double enter(struct cgroup *cg, bool self)
 
 	if (pipe(gate) < 0 || pipe(result) < 0)
 		exit(1);
-	pid = fork();
+	pid = self ? sys_clone3(0, cgroup_clone_fd(cg), NULL) : fork();
 	if (pid == 0) {
 		if (!self && read(gate[0], &c, 1) < 0)
 			_exit(1);
 		before = now_us();
-		if (self && cgroup_enter_self(cg, false, &err) < 0)
+		if (self && cgroup_enter_self(cg, cgroup_clone_fd(cg) >= 0, &err) < 0)
 			fail(&err);
 		spent = now_us() - before;
 		_exit(write(result[1], &spent, sizeof(spent)) < 0);
