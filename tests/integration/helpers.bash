@@ -9,7 +9,7 @@
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BACKEND=${BACKEND:-namespaces}
-BUILD=${BUILD:-$TOP/build}
+BUILD=${BRIG_BUILD:-$TOP/build}
 CACHE=$BUILD/tests/cache
 if [ "$BACKEND" = vm ]; then RUNTIME=${RUNTIME:-$BUILD/bin/brig-vm}; else RUNTIME=${RUNTIME:-$BUILD/bin/brig-oci}; fi
 RUNTIME=$(command -v "$RUNTIME" || echo "$RUNTIME")
@@ -67,13 +67,10 @@ cached_rootfs() {
 	echo "$r"
 }
 
-# helper NAME: path of tests/helpers/NAME.c, compiled when older than its source.
+# helper NAME: path of the program made of tests/helpers/NAME.c.
 helper() {
-	local src=$TOP/tests/helpers/$1.c bin=$CACHE/$1
-	if [ ! -x "$bin" ] || [ "$src" -nt "$bin" ]; then
-		mkdir -p "$CACHE"
-		cc -D_GNU_SOURCE -O1 -g -Wall -Wextra -static -o "$bin.$$" "$src" >&2 && mv "$bin.$$" "$bin" || return 1
-	fi
+	local bin=$BUILD/helpers/$1
+	if [ ! -x "$bin" ] || [ "$TOP/tests/helpers/$1.c" -nt "$bin" ]; then make -s -C "$TOP" "${bin#"$TOP/"}" >&2 || return 1; fi
 	echo "$bin"
 }
 
