@@ -44,7 +44,7 @@ $(B)/bin/brig-vm: $(B)/bin/brig-oci
 	$(Q)ln -f $< $@
 
 # The version goes into one file, so that a commit rebuilds one object.
-$(B)/obj/runtime/version.o: CPPFLAGS_ALL += -DBRIG_VERSION='"$(VERSION)"' -DBRIG_COMMIT='"$(COMMIT)"'
+$(B)/obj/runtime/version.o: CPPFLAGS_ALL += -DBRIG_VERSION=$(VERSION) -DBRIG_COMMIT=$(COMMIT)
 
 $(B)/obj/%.o: %.c
 	$(call say,CC,$<)
@@ -147,7 +147,7 @@ lint-cppcheck:
 	$(Q)cppcheck -q -j2 --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr \
 		--suppressions-list=tests/lint/cppcheck.txt -D_GNU_SOURCE -I. $(LINT_SRC)
 lint-tidy:
-	$(Q)printf '%s\n' $(LINT_SRC) | xargs -P2 -n8 clang-tidy --quiet --warnings-as-errors='*' 2>/dev/null -- $(CPPFLAGS_ALL) -std=gnu17
+	$(Q)printf '%s\n' $(LINT_SRC) | xargs -P2 -n4 sh -c 'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- $(CPPFLAGS_ALL) -std=gnu17 2>/dev/null' tidy
 lint-analyzer:
 	$(Q)printf '%s\n' $(LINT_SRC) | xargs -P2 -I{} $(CC) $(CPPFLAGS_ALL) -std=gnu17 -O2 -fanalyzer -Werror -c -o /dev/null {}
 

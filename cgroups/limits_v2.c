@@ -17,8 +17,10 @@ static double log2_of(double x)
 {
 	double n = 0, y, y2, term, sum = 0;
 
-	for (; x >= 2; x /= 2)
+	while (x >= 2) {
+		x /= 2;
 		n++;
+	}
 	y = (x - 1) / (x + 1);
 	y2 = y * y;
 	term = y;
@@ -33,8 +35,10 @@ static double pow10_of(double x)
 {
 	double t = x * 2.30258509299404568402, whole = 1, sum = 1, term = 1;
 
-	for (; t > 0.5; t -= 0.5)
+	while (t > 0.5) {
+		t -= 0.5;
 		whole *= 1.64872127070012814685; /* e^0.5 */
+	}
 	for (int k = 1; k < 25; k++) {
 		term *= t / k;
 		sum += term;

@@ -75,13 +75,16 @@ static int copy_entry(int from_fd, int to_fd, const char *name, int depth, struc
 
 static int copy_dir(int from_fd, int to_fd, int depth, struct err *err)
 {
-	AUTO_CLOSE int dup_fd = openat(from_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_DIR DIR *dir = dup_fd < 0 ? NULL : fdopendir(dup_fd);
+	int own_fd = openat(from_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_DIR DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd); /* closes own_fd */
 	struct dirent *e;
 
-	if (!dir)
-		return err_sys(err, -errno, "read directory");
-	dup_fd = -1; /* owned by dir */
+	if (!dir) {
+		int r = err_sys(err, -errno, "read directory");
+
+		fd_close(&own_fd);
+		return r;
+	}
 	if (depth > MAX_DEPTH)
 		return err_set(err, ELOOP, "directories nest deeper than %d", MAX_DEPTH);
 	while ((e = readdir(dir))) {

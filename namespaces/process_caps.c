@@ -78,7 +78,7 @@ static uint64_t known_caps(uint64_t *ret_bounding)
 int process_drop_bounding(struct process_ctx *ctx, struct err *err)
 {
 	const struct spec_caps *c = &ctx->spec->caps;
-	uint64_t bounding, known = known_caps(&bounding), asked, drop;
+	uint64_t bounding = 0, known = known_caps(&bounding), asked, drop;
 
 	asked = c->bounding | c->effective | c->inheritable | c->permitted | c->ambient;
 	warn_each(asked & ~known, "is unknown to this kernel, it is ignored");
@@ -114,7 +114,7 @@ static int set_ambient(uint64_t wanted, const struct cap_sets *have, struct err 
 int process_caps(struct process_ctx *ctx, struct err *err)
 {
 	const struct spec_caps *c = &ctx->spec->caps;
-	struct cap_sets have, want;
+	struct cap_sets have = { 0 }, want;
 	uint64_t bounding, known = known_caps(&bounding), heritable;
 	int r = caps_get(&have);
 

@@ -150,7 +150,7 @@ static int parse_state(struct container *c, const struct json *root, struct err 
 {
 	const struct json *cg = json_get(root, "cgroup"), *restored = json_get(root, "restored");
 	const char *backend;
-	uint64_t pid, owner;
+	uint64_t pid = 0, owner = 0;
 	int r;
 
 	c->oci_version = get_text(c, root, "ociVersion");

@@ -147,7 +147,7 @@ static int add_rules(struct compiler *c, struct err *err)
 {
 	for (size_t i = 0; i < c->s->n_syscalls; i++) {
 		const struct spec_seccomp_rule *rule = &c->s->syscalls[i];
-		uint32_t action;
+		uint32_t action = 0;
 		int r = full_action(rule->action, &rule->errno_ret, "linux.seccomp.syscalls.errnoRet", &action, err);
 
 		if (r < 0)

@@ -224,7 +224,7 @@ static int rt_signal(const char *s)
 
 int str_to_signal(const char *s)
 {
-	char up[16];
+	char up[16] = "";
 	const char *name = up;
 	size_t n = strlen(s);
 	const struct name_value *row;
