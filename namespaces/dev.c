@@ -78,8 +78,8 @@ int dev_create(struct init_ctx *ctx, const struct spec_device *d, struct err *er
 	AUTO_CLOSE int parent = open_device_parent(ctx, d->path, &name, err);
 	mode_t mode = (d->mode.set ? d->mode.v & 07777 : 0666) | device_type(d->type);
 
-	if (parent < 0)
-		return parent;
+	if (parent < 0 || !name)
+		return parent < 0 ? parent : -EINVAL;
 	if (mknodat(parent, name, mode, makedev((unsigned)d->major, (unsigned)d->minor)) < 0) {
 		if (errno == EEXIST)
 			return check_existing(parent, name, d, err);
@@ -108,8 +108,8 @@ int dev_symlink(struct init_ctx *ctx, const char *dst, const char *target, struc
 	if (strcmp(target, "/proc/kcore") == 0 && access(target, F_OK) < 0)
 		return 0;
 	parent = open_device_parent(ctx, dst, &name, err);
-	if (parent < 0)
-		return parent;
+	if (parent < 0 || !name)
+		return parent < 0 ? parent : -EINVAL;
 	if (symlinkat(target, parent, name) == 0)
 		return 0;
 	if (errno != EEXIST)
@@ -151,8 +151,8 @@ static int bind_console(struct init_ctx *ctx, int peer, const char *dst, struct 
 	AUTO_CLOSE int parent = open_device_parent(ctx, dst, &name, err);
 	AUTO_CLOSE int tree = -1, target = -1;
 
-	if (parent < 0)
-		return parent;
+	if (parent < 0 || !name)
+		return parent < 0 ? parent : -EINVAL;
 	target = openat(parent, name, O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666);
 	fd_close(&target);
 	target = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);

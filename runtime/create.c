@@ -214,7 +214,7 @@ int container_create(struct container **ret, const struct runtime_opts *opts, co
 {
 	CLEANUP(container_freep) struct container *c = NULL;
 	AUTO_FREE char *config = NULL;
-	size_t n;
+	size_t n = 0;
 	int r = container_check_id(o->id, err);
 
 	if (r < 0)

@@ -45,7 +45,7 @@ static int run(const struct runtime_opts *global, void *target, char **operands,
 	r = criu_check_opts(&x->o, err);
 	if (r == 0)
 		r = container_load(&c, global, operands[0], true, err);
-	if (r < 0)
+	if (r < 0 || !c)
 		return r;
 	return c->backend->checkpoint ? c->backend->checkpoint(c, &x->o, err) : criu_checkpoint(c, &x->o, err);
 }

@@ -181,7 +181,7 @@ static int run(const struct runtime_opts *global, void *target, char **operands,
 		r = container_load(&c, global, operands[0], true, err);
 	if (r == 0)
 		r = container_load_spec(c, err);
-	if (r < 0)
+	if (r < 0 || !c)
 		return r;
 	r = x->process ? process_from_file(&arena, x->process, &process, err) :
 			 process_from_options(&arena, x, c->spec, operands + 1, &process, err);
