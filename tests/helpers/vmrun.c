@@ -2,7 +2,8 @@
 /*
  * Run one virtual machine from the command line: for tests and for a look at a kernel.
  *
- *   vmrun --kernel FILE [--initrd FILE] [--cmdline TEXT] [--mem MIB] [--cpus N] [--early] [--stages] ...
+ *   vmrun --kernel FILE [--initrd FILE] [--cmdline TEXT] [--mem MIB] [--cpus N] [--early] [--stages]
+ *         [--fs TAG=DIR[,ro][,dax=MIB][,cache=auto|always|none]]
  *
  * The guest's console (hvc0) is standard input and output. The last line on standard error says how the guest
  * ended; exit code 0: power-off, 2: reset, 3: triple fault, 4: any other end, 1: it could not start.
@@ -15,10 +16,15 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/str.h"
 #include "vm-mode/virtio/console.h"
+#include "vm-mode/virtio/fs.h"
 #include "vm-mode/virtio/rng.h"
 #include "vm-mode/vmm/vm.h"
 
+#define MAX_SHARES 4
+
 struct options {
+	char *fs[MAX_SHARES]; /* borrowed from argv, cut up while they are read */
+	unsigned n_fs;
 	const char *kernel, *initrd, *cmdline;
 	uint64_t mem_mib;
 	unsigned cpus;
@@ -31,7 +37,45 @@ static void on_stage(void *arg, uint8_t stage, uint64_t ns)
 	fprintf(stderr, "vmrun: stage %u at %llu us\n", stage, (unsigned long long)(ns / 1000));
 }
 
-static int add_devices(struct vm *vm, struct err *err)
+static int fs_option(char *word, struct fs_config *c)
+{
+	uint64_t mib;
+
+	if (str_eq(word, "ro"))
+		c->readonly = true;
+	else if (str_eq(word, "cache=always"))
+		c->cache = FS_CACHE_ALWAYS;
+	else if (str_eq(word, "cache=none"))
+		c->cache = FS_CACHE_NONE;
+	else if (str_eq(word, "cache=auto"))
+		c->cache = FS_CACHE_AUTO;
+	else if (str_starts(word, "dax=") && str_to_u64(word + 4, &mib) == 0)
+		c->dax_bytes = mib << 20;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static int add_fs(struct vm *vm, char *text, struct err *err)
+{
+	struct fs_config c = { .tag = strsep(&text, "="), .root_fd = -1 };
+	const char *dir = strsep(&text, ",");
+	AUTO_CLOSE int fd = dir ? open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	struct virtio_dev *dev;
+	char *word;
+	int r;
+
+	if (fd < 0)
+		return err_sys(err, -errno, "open the directory of --fs %s", c.tag);
+	while ((word = strsep(&text, ",")))
+		if (fs_option(word, &c) < 0)
+			return err_set(err, EINVAL, "--fs: bad option '%s'", word);
+	c.root_fd = fd;
+	r = fs_new(&vm->mem, &c, &dev, err);
+	return r < 0 ? r : vm_add_device(vm, dev, err);
+}
+
+static int add_devices(struct vm *vm, const struct options *o, struct err *err)
 {
 	struct console_port_config port = { .in_fd = 0, .out_fd = 1, .console = true };
 	struct virtio_dev *dev;
@@ -43,6 +87,8 @@ static int add_devices(struct vm *vm, struct err *err)
 		r = rng_new(&vm->mem, &dev, err);
 	if (r == 0)
 		r = vm_add_device(vm, dev, err);
+	for (unsigned i = 0; i < o->n_fs && r == 0; i++)
+		r = add_fs(vm, o->fs[i], err);
 	return r;
 }
 
@@ -67,7 +113,7 @@ static int run(const struct options *o, struct vm_exit *ret, struct err *err)
 	r = vm_create(&config, &vm, err);
 	if (r < 0)
 		return r;
-	r = add_devices(vm, err);
+	r = add_devices(vm, o, err);
 	if (r == 0)
 		r = vm_start(vm, err);
 	if (r == 0)
@@ -81,13 +127,14 @@ static int exit_code(enum vm_end end)
 	return end == VM_POWER_OFF ? 0 : end == VM_RESET ? 2 : end == VM_TRIPLE_FAULT ? 3 : 4;
 }
 
-enum { OPT_KERNEL = 256, OPT_INITRD, OPT_CMDLINE, OPT_MEM, OPT_CPUS, OPT_EARLY, OPT_STAGES };
+enum { OPT_KERNEL = 256, OPT_INITRD, OPT_CMDLINE, OPT_MEM, OPT_CPUS, OPT_EARLY, OPT_STAGES, OPT_FS };
 
 static const struct option long_options[] = {
 	{ "kernel", required_argument, NULL, OPT_KERNEL },   { "initrd", required_argument, NULL, OPT_INITRD },
 	{ "cmdline", required_argument, NULL, OPT_CMDLINE }, { "mem", required_argument, NULL, OPT_MEM },
 	{ "cpus", required_argument, NULL, OPT_CPUS },	     { "early", no_argument, NULL, OPT_EARLY },
-	{ "stages", no_argument, NULL, OPT_STAGES },	     { 0 },
+	{ "stages", no_argument, NULL, OPT_STAGES },	     { "fs", required_argument, NULL, OPT_FS },
+	{ 0 },
 };
 
 static int parse(int argc, char **argv, struct options *o)
@@ -113,6 +160,11 @@ static int parse(int argc, char **argv, struct options *o)
 			break;
 		case OPT_EARLY:
 			o->early = true;
+			break;
+		case OPT_FS:
+			if (o->n_fs == MAX_SHARES)
+				return -E2BIG;
+			o->fs[o->n_fs++] = optarg;
 			break;
 		case OPT_STAGES:
 			o->stages = true;
