@@ -78,6 +78,7 @@ void json_key(struct json_writer *w, const char *key);
 void json_string(struct json_writer *w, const char *s); /* NULL writes null; invalid UTF-8 becomes U+FFFD */
 void json_i64(struct json_writer *w, int64_t v);
 void json_u64(struct json_writer *w, uint64_t v);
+void json_decimal(struct json_writer *w, unsigned whole, unsigned hundredths); /* 1.05 */
 void json_bool(struct json_writer *w, bool v);
 void json_null(struct json_writer *w);
 void json_kv_string(struct json_writer *w, const char *key, const char *s);

@@ -155,6 +155,14 @@ void json_u64(struct json_writer *w, uint64_t v)
 	raw_value(w, text);
 }
 
+void json_decimal(struct json_writer *w, unsigned whole, unsigned hundredths)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%u.%02u", whole, hundredths);
+	raw_value(w, text);
+}
+
 void json_bool(struct json_writer *w, bool v)
 {
 	raw_value(w, v ? "true" : "false");
