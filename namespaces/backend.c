@@ -20,6 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define MAX_LISTEN_FDS 1024
+
 /* What `run` keeps between create and start; the other commands talk through the gate. */
 struct ns_data {
 	int sync_fd;
@@ -348,6 +350,28 @@ static int ns_prepare(struct ns_launch *l, struct container *c, const struct cre
 	return r;
 }
 
+/*
+ * fds 3 and up that the program keeps: first those of socket activation (LISTEN_FDS in our environment), then --preserve-fds of
+ * them. LISTEN_PID is not compared: engines start us through helpers, whose pid it never is.
+ */
+static int keep_fds(struct process_ctx *p, unsigned preserve, struct err *err)
+{
+	const char *env = getenv("LISTEN_FDS");
+	uint32_t listen = 0;
+
+	if (env && (str_to_u32(env, &listen) < 0 || listen > MAX_LISTEN_FDS))
+		listen = 0;
+	for (uint32_t i = 0; i < listen; i++)
+		if (fcntl(3 + (int)i, F_GETFD) < 0)
+			listen = 0; /* not meant for us */
+	for (unsigned i = 0; i < preserve; i++)
+		if (fcntl(3 + (int)(listen + i), F_GETFD) < 0)
+			return err_set(err, EBADF, "--preserve-fds %u: file descriptor %u is not open", preserve, 3 + listen + i);
+	p->listen_fds = (int)listen;
+	p->preserve_fds = listen + preserve;
+	return 0;
+}
+
 static void fill_process(struct ns_launch *l, const struct create_opts *o)
 {
 	struct container *c = l->ctx.container;
@@ -358,8 +382,6 @@ static void fill_process(struct ns_launch *l, const struct create_opts *o)
 	p->memory_policy = &c->spec->memory_policy;
 	p->has_personality = c->spec->has_personality;
 	p->personality = c->spec->personality;
-	p->preserve_fds = o->preserve_fds;
-	p->listen_fds = (int)o->preserve_fds;
 	p->keyring = o->no_new_keyring ? NULL : arena_printf(&c->arena, "_ses.%s", c->id);
 	/* Only own gid mapped by an unprivileged parent: setgroups will have been denied. */
 	p->setgroups_denied = l->plan.new_userns && !l->privileged && l->plan.gid_maps.n == 1 && l->plan.gid_maps.v[0].size == 1;
@@ -372,7 +394,9 @@ static int ns_create(struct container *c, const struct create_opts *o, struct er
 	int r;
 
 	launch_init(&l, c, NULL);
-	r = ns_prepare(&l, c, o, err);
+	r = keep_fds(&l.ctx.process, o->preserve_fds, err);
+	if (!r)
+		r = ns_prepare(&l, c, o, err);
 	if (r < 0)
 		return r;
 	fill_process(&l, o);
@@ -507,8 +531,9 @@ static int ns_exec(struct container *c, const struct exec_opts *o, pid_t *ret_pi
 	launch_init(&l, c, o->process);
 	x->is_exec = x->process.is_exec = true;
 	x->init_pidfd = c->pidfd;
-	x->process.preserve_fds = o->preserve_fds;
-	x->process.listen_fds = (int)o->preserve_fds;
+	r = keep_fds(&x->process, o->preserve_fds, err);
+	if (r < 0)
+		return r;
 	for (int t = 0; t < NS_TYPES; t++) {
 		r = ns_type_differs(c->pid, t);
 		if (r < 0)
