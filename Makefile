@@ -54,6 +54,8 @@ $(B)/obj/%.o: %.c
 # Unit tests: tests/unit/test_X.c is linked with every object of the engine but main, and needs no root.
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC))
+# ... and test_X.sh are scripts that run the programs.
+UNIT_SH  := $(wildcard tests/unit/test_*.sh)
 VMM_TESTS := $(addprefix $(B)/tests/test_,virtqueue boot acpi vmm fs)
 $(B)/tests/libengine.a: $(call obj,$(ENGINE_SRC))
 	@mkdir -p $(@D)
@@ -79,8 +81,8 @@ $(B)/tests/vmrun: $(B)/obj/tests/helpers/vmrun.o $(B)/tests/libvmm.a
 vmm: $(B)/tests/libvmm.a $(B)/tests/vmrun
 
 .PHONY: check-unit
-check-unit: $(UNIT_BIN)
-	$(Q)tests/run-unit.sh $(UNIT_BIN)
+check-unit: all $(UNIT_BIN)
+	$(Q)BRIG_OCI=$(B)/bin/brig-oci tests/run-unit.sh $(UNIT_BIN) $(UNIT_SH)
 
 # ---- set-up: what the distribution has to provide ----
 

@@ -5,7 +5,7 @@ build=$1
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 rc=0
-tests/run-unit.sh "$build"/tests/test_* >"$log" 2>&1 || rc=1
+BRIG_OCI="$build/bin/brig-oci" tests/run-unit.sh "$build"/tests/test_* tests/unit/test_*.sh >"$log" 2>&1 || rc=1
 cat "$log"
 if [ "$(id -u)" -eq 0 ]; then
 	tests/run-bats.sh "$build" tests/integration >"$log.2" 2>&1 || rc=1
