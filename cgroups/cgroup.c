@@ -212,6 +212,9 @@ static int create_cgroupfs(struct cgroup *cg, const struct cgroup_opts *o, const
 	if (r < 0)
 		return r;
 	cgroup_bind_path(cg);
+	r = o->before_make ? o->before_make(cg, o->before_make_arg, err) : 0;
+	if (r < 0)
+		return r;
 	r = make_dirs(cg, res, err);
 	if (r == 0)
 		r = limits_set(cg, res, false, err);

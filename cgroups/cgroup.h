@@ -29,6 +29,10 @@ struct cgroup_opts {
 	bool new_cgroup_ns;       /* with rw_mount: delegate ownership, runtime-spec "Cgroup ownership" */
 	bool rw_mount;
 	uint32_t owner_uid;       /* host uid of process.user, for delegation */
+	/* Called when the path is known and nothing was made yet, so that a caller that dies can be cleaned up after: it may
+	 * call cgroup_save(). NULL: none. */
+	int (*before_make)(const struct cgroup *cg, void *arg, struct err *err);
+	void *before_make_arg;
 	const struct kvlist *annotations; /* org.systemd.property.*, run.oci.systemd.*; may be NULL */
 };
 

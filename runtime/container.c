@@ -107,6 +107,7 @@ int container_save(struct container *c, struct err *err)
 	if (c->intel_rdt_mon_dir)
 		json_kv_string(&w, "intelRdtMonDir", c->intel_rdt_mon_dir);
 	save_annotations(&c->annotations, &w);
+	json_kv_bool(&w, "cgroupPending", c->cgroup_pending);
 	if (c->cgroup) {
 		json_key(&w, "cgroup");
 		json_begin_object(&w);
@@ -148,7 +149,7 @@ static void load_annotations(struct container *c, const struct json *list)
 
 static int parse_state(struct container *c, const struct json *root, struct err *err)
 {
-	const struct json *cg = json_get(root, "cgroup"), *restored = json_get(root, "restored");
+	const struct json *cg = json_get(root, "cgroup"), *pending = json_get(root, "cgroupPending"), *restored = json_get(root, "restored");
 	const char *backend;
 	uint64_t pid = 0, owner = 0;
 	int r;
@@ -159,6 +160,7 @@ static int parse_state(struct container *c, const struct json *root, struct err 
 	c->created = get_text(c, root, "created");
 	c->intel_rdt_dir = get_text(c, root, "intelRdtDir");
 	c->intel_rdt_mon_dir = get_text(c, root, "intelRdtMonDir");
+	c->cgroup_pending = pending && pending->type == JSON_BOOL && pending->u.boolean;
 	c->restored = restored && restored->type == JSON_BOOL && restored->u.boolean;
 	backend = get_text(c, root, "backend");
 	if (!c->bundle || !c->created || !backend)

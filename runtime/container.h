@@ -56,6 +56,7 @@ struct container {
 	struct kvlist annotations;
 	struct arena arena;
 	bool restored;
+	bool cgroup_pending; /* the cgroup is named in the state, but its making may not have come to its end */
 	char *intel_rdt_dir, *intel_rdt_mon_dir; /* directories that delete removes, or NULL */
 };
 

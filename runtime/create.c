@@ -113,6 +113,20 @@ static uint32_t host_uid(const struct spec *s, uint32_t uid)
 	return uid;
 }
 
+/* The state names the cgroup before it is there: whoever is killed in between leaves nothing that delete cannot find. */
+static int save_pending(const struct cgroup *cg, void *arg, struct err *err)
+{
+	struct container *c = arg;
+	int r;
+
+	memcpy(&c->cgroup, &cg, sizeof(cg)); /* lent for the time of the call */
+	c->cgroup_pending = true;
+	r = container_save(c, err);
+	c->cgroup = NULL;
+	c->cgroup_pending = false;
+	return r;
+}
+
 int container_make_cgroup(struct container *c, bool rw_mount, bool userns, struct err *err)
 {
 	struct cgroup_opts o = cgroup_options(c, rw_mount);
@@ -125,8 +139,9 @@ int container_make_cgroup(struct container *c, bool rw_mount, bool userns, struc
 		return 0;
 	if (o.manager == CGROUP_SYSTEMD)
 		return 0; /* the scope is made around the init process */
-	r = cgroup_create(&c->cgroup, &o, &c->spec->resources, 0, err);
-	return r < 0 ? r : container_save(c, err);
+	o.before_make = save_pending;
+	o.before_make_arg = c;
+	return cgroup_create(&c->cgroup, &o, &c->spec->resources, 0, err);
 }
 
 int container_cgroup_with_pid(struct container *c, pid_t pid, struct err *err)

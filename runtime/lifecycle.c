@@ -97,7 +97,7 @@ static int kill_everything(struct container *c, struct err *err)
 
 	if (c->pidfd >= 0)
 		(void)!sys_pidfd_send_signal(c->pidfd, SIGKILL); /* ESRCH: gone already */
-	if (c->cgroup) {
+	if (c->cgroup && !c->cgroup_pending) {
 		/* In the pid namespace of others nothing dies with init; and a frozen process does not die at all. */
 		r = cgroup_kill_all(c->cgroup, SIGKILL, err);
 		if (r < 0)
@@ -120,6 +120,9 @@ int container_destroy(struct container *c, struct err *err)
 		r = kill_everything(c, err);
 	if (!r && c->cgroup)
 		r = cgroup_destroy(c->cgroup, err);
+	/* One that was never ours to make may be in use by others. */
+	if (r < 0 && c->cgroup_pending)
+		r = 0;
 	if (!r)
 		r = intel_rdt_remove(c, err);
 	if (r < 0)
