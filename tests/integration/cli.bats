@@ -438,24 +438,41 @@ ID_VERBS="checkpoint create delete events exec kill pause ps restore resume run 
 }
 
 @test "cli: the program cannot be written by a container that it makes (CVE-2019-5736)" {
-	mk_sh 'exec 3</proc/self/exe; sleep 600'
-	cp "$RUNTIME" "$T/${RUNTIME##*/}"
+	mk_bundle '.root.readonly = false'
+	cp "$RUNTIME" "$T/copy-of-brig"
 	cat >"$R/attack" <<-'EOF'
 		#!/bin/sh
-		# wait for an exec of the runtime into this container, then try to write to its program file
+		# Keep the program file of an exec into this container open, and write to it once it no longer runs.
+		touch /ready
 		while :; do
 			for p in /proc/[0-9]*; do
 				case $(readlink "$p/exe") in
-				*brig*) (echo broken >"$p/exe") 2>/dev/null && echo written >/result ;;
+				'' | *busybox*) continue ;;
+				*) exec 9<"$p/exe" && touch /caught || continue ;;
 				esac
+				while [ -e "$p" ]; do sleep 0.02; done
+				sleep 0.1
+				(echo broken >/proc/self/fd/9) && touch /written
+				touch /tried
+				exit
 			done
 		done
 	EOF
 	chmod +x "$R/attack"
-	edit '.process.args = ["/attack"] | .root.readonly = false'
-	sum=$(sha256sum <"$T/${RUNTIME##*/}")
-	RUNTIME=$T/${RUNTIME##*/} ct_up
-	for _ in 1 2 3 4 5; do RUNTIME=$T/${RUNTIME##*/} rt exec "$ID" true || true; done
-	[ ! -e "$R/result" ]
-	[ "$(sha256sum <"$T/${RUNTIME##*/}")" = "$sum" ]
+	edit '.process.args = ["/attack"]'
+	sum=$(sha256sum <"$T/copy-of-brig")
+	for lib in $(ldd "$T/copy-of-brig" | grep -o '/[^ ]*'); do cp -L --parents "$lib" "$R"; done
+	RUNTIME=$T/copy-of-brig ct_up
+	wait_for test -e "$R/ready"
+	# "run /proc/self/exe" makes the runtime's own file a program of the container; it waits for its stdin here
+	mkfifo "$T/fifo"
+	sleep 600 >"$T/fifo" &
+	background $!
+	RUNTIME=$T/copy-of-brig rt exec "$ID" /proc/self/exe update --resources - x <"$T/fifo" &
+	background $!
+	wait_for test -e "$R/caught"
+	kill %1
+	wait_for test -e "$R/tried"
+	[ ! -e "$R/written" ]
+	[ "$(sha256sum <"$T/copy-of-brig")" = "$sum" ]
 }
