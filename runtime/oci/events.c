@@ -76,6 +76,10 @@ static int report_oom(struct container *c, uint64_t *seen, struct err *err)
 	return r;
 }
 
+/* cgroup v1 wakes us when memory is out, and counts the kill a moment later: look again for a while. */
+#define OOM_LOOK_MS 20
+#define OOM_LOOKS   100
+
 enum { WATCH_EXIT, WATCH_TIMER, WATCH_OOM, WATCHES };
 
 static void swallow(int fd)
@@ -91,7 +95,7 @@ static int watch(struct container *c, uint64_t interval_ns, struct err *err)
 	AUTO_CLOSE int oom = -1;
 	struct err why = { 0 };
 	uint64_t seen = 0;
-	int r = 0;
+	int r = 0, looks = 0;
 
 	if (timer < 0)
 		return timer;
@@ -106,11 +110,15 @@ static int watch(struct container *c, uint64_t interval_ns, struct err *err)
 			[WATCH_OOM] = { .fd = oom, .events = POLLIN | POLLPRI },
 		};
 
-		if (poll(p, WATCHES, -1) < 0 && errno != EINTR)
+		if (poll(p, WATCHES, looks ? OOM_LOOK_MS : -1) < 0 && errno != EINTR)
 			return err_sys(err, -errno, "poll");
 		if (p[WATCH_OOM].revents) {
 			if (p[WATCH_OOM].revents & POLLIN)
 				swallow(oom);
+			looks = OOM_LOOKS;
+		}
+		if (looks) {
+			looks--;
 			r = report_oom(c, &seen, err);
 		}
 		if (p[WATCH_EXIT].revents)
