@@ -4,6 +4,7 @@
  *
  *   vmrun --kernel FILE [--initrd FILE] [--cmdline TEXT] [--mem MIB] [--cpus N] [--early] [--stages]
  *         [--fs TAG=DIR[,ro][,dax=MIB][,cache=auto|always|none]]
+ *         [--blk FILE] [--blk-ro FILE] [--pmem FILE] [--net TAP] [--balloon]
  *
  * The guest's console (hvc0) is standard input and output. The last line on standard error says how the guest
  * ended; exit code 0: power-off, 2: reset, 3: triple fault, 4: any other end, 1: it could not start.
@@ -16,7 +17,11 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/str.h"
 #include "vm-mode/virtio/console.h"
+#include "vm-mode/virtio/balloon.h"
+#include "vm-mode/virtio/blk.h"
 #include "vm-mode/virtio/fs.h"
+#include "vm-mode/virtio/net.h"
+#include "vm-mode/virtio/pmem.h"
 #include "vm-mode/virtio/rng.h"
 #include "vm-mode/vmm/vm.h"
 
@@ -28,7 +33,8 @@ struct options {
 	const char *kernel, *initrd, *cmdline;
 	uint64_t mem_mib;
 	unsigned cpus;
-	bool early, stages;
+	bool early, stages, balloon;
+	const char *blk, *blk_ro, *pmem, *net;
 };
 
 static void on_stage(void *arg, uint8_t stage, uint64_t ns)
@@ -75,6 +81,37 @@ static int add_fs(struct vm *vm, char *text, struct err *err)
 	return r < 0 ? r : vm_add_device(vm, dev, err);
 }
 
+static int add_file(struct vm *vm, const char *path, bool pmem, bool readonly, struct err *err)
+{
+	AUTO_CLOSE int fd = open(path, (readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	struct blk_config c = { .fd = fd, .readonly = readonly, .serial = "vmrun" };
+	struct virtio_dev *dev;
+	int r;
+
+	if (fd < 0)
+		return err_sys(err, -errno, "open '%s'", path);
+	r = pmem ? pmem_new(&vm->mem, fd, &dev, err) : blk_new(&vm->mem, &c, &dev, err);
+	return r < 0 ? r : vm_add_device(vm, dev, err);
+}
+
+static int add_net(struct vm *vm, const char *name, struct err *err)
+{
+	AUTO_CLOSE int fd = net_open_tap(name, err);
+	struct net_config c = { .tap_fd = fd, .mac = { 2, 0, 0, 0, 0, 1 }, .mtu = 1400 };
+	struct virtio_dev *dev;
+	int r = fd < 0 ? fd : net_new(&vm->mem, &c, &dev, err);
+
+	return r < 0 ? r : vm_add_device(vm, dev, err);
+}
+
+static int add_balloon(struct vm *vm, struct err *err)
+{
+	struct virtio_dev *dev;
+	int r = balloon_new(&vm->mem, &dev, err);
+
+	return r < 0 ? r : vm_add_device(vm, dev, err);
+}
+
 static int add_devices(struct vm *vm, const struct options *o, struct err *err)
 {
 	struct console_port_config port = { .in_fd = 0, .out_fd = 1, .console = true };
@@ -89,6 +126,16 @@ static int add_devices(struct vm *vm, const struct options *o, struct err *err)
 		r = vm_add_device(vm, dev, err);
 	for (unsigned i = 0; i < o->n_fs && r == 0; i++)
 		r = add_fs(vm, o->fs[i], err);
+	if (r == 0 && o->blk)
+		r = add_file(vm, o->blk, false, false, err);
+	if (r == 0 && o->blk_ro)
+		r = add_file(vm, o->blk_ro, false, true, err);
+	if (r == 0 && o->pmem)
+		r = add_file(vm, o->pmem, true, true, err);
+	if (r == 0 && o->net)
+		r = add_net(vm, o->net, err);
+	if (r == 0 && o->balloon)
+		r = add_balloon(vm, err);
 	return r;
 }
 
@@ -127,14 +174,16 @@ static int exit_code(enum vm_end end)
 	return end == VM_POWER_OFF ? 0 : end == VM_RESET ? 2 : end == VM_TRIPLE_FAULT ? 3 : 4;
 }
 
-enum { OPT_KERNEL = 256, OPT_INITRD, OPT_CMDLINE, OPT_MEM, OPT_CPUS, OPT_EARLY, OPT_STAGES, OPT_FS };
+enum { OPT_KERNEL = 256, OPT_INITRD, OPT_CMDLINE, OPT_MEM, OPT_CPUS, OPT_EARLY, OPT_STAGES, OPT_FS, OPT_BLK, OPT_BLK_RO, OPT_PMEM, OPT_NET, OPT_BALLOON };
 
 static const struct option long_options[] = {
 	{ "kernel", required_argument, NULL, OPT_KERNEL },   { "initrd", required_argument, NULL, OPT_INITRD },
 	{ "cmdline", required_argument, NULL, OPT_CMDLINE }, { "mem", required_argument, NULL, OPT_MEM },
 	{ "cpus", required_argument, NULL, OPT_CPUS },	     { "early", no_argument, NULL, OPT_EARLY },
 	{ "stages", no_argument, NULL, OPT_STAGES },	     { "fs", required_argument, NULL, OPT_FS },
-	{ 0 },
+	{ "blk", required_argument, NULL, OPT_BLK },	     { "blk-ro", required_argument, NULL, OPT_BLK_RO },
+	{ "pmem", required_argument, NULL, OPT_PMEM },	     { "net", required_argument, NULL, OPT_NET },
+	{ "balloon", no_argument, NULL, OPT_BALLOON },	     { 0 },
 };
 
 static int parse(int argc, char **argv, struct options *o)
@@ -165,6 +214,21 @@ static int parse(int argc, char **argv, struct options *o)
 			if (o->n_fs == MAX_SHARES)
 				return -E2BIG;
 			o->fs[o->n_fs++] = optarg;
+			break;
+		case OPT_BLK:
+			o->blk = optarg;
+			break;
+		case OPT_BLK_RO:
+			o->blk_ro = optarg;
+			break;
+		case OPT_PMEM:
+			o->pmem = optarg;
+			break;
+		case OPT_NET:
+			o->net = optarg;
+			break;
+		case OPT_BALLOON:
+			o->balloon = true;
 			break;
 		case OPT_STAGES:
 			o->stages = true;
