@@ -145,14 +145,14 @@ static int make_one(struct cgroup *cg, struct cg_hier *h, const struct spec_reso
 
 	if (r < 0)
 		return r;
-	if (!h->made) {
+	if (!h->made && cg->manager == CGROUP_CGROUPFS) {
 		r = check_unused(h, err);
 		if (r < 0)
 			return r;
 	}
 	if (!h->v2) {
 		r = fs_v1_prepare(h, cg->path, err);
-	} else {
+	} else if (cg->manager == CGROUP_CGROUPFS) { /* systemd does it by Delegate= */
 		/* Hybrid: switching a controller on touches every cgroup of the machine, so only for who asks. */
 		if (res && res->n_hugepages)
 			want |= CTL_BIT(CTL_HUGETLB);
@@ -223,6 +223,23 @@ static int create_cgroupfs(struct cgroup *cg, const struct cgroup_opts *o, const
 	v2 = cgroup_v2_hier(cg);
 	if (r == 0 && v2 && cg->layout == CGROUP_LAYOUT_V2 && o->new_cgroup_ns && o->rw_mount)
 		r = fs_v2_delegate(v2, o->owner_uid, err);
+	if (r < 0)
+		undo_create(cg);
+	return r;
+}
+
+int cgroup_use_path(struct cgroup *cg, const struct spec_resources *res, pid_t pid, struct err *err)
+{
+	int r;
+
+	cgroup_bind_path(cg);
+	r = make_dirs(cg, res, err);
+	if (r == 0 && cg->layout != CGROUP_LAYOUT_V2)
+		r = cgroup_attach(cg, pid, err);
+	if (r == 0)
+		r = limits_set(cg, res, false, err);
+	if (r == 0)
+		r = devices_set(cg, res, false, err);
 	if (r < 0)
 		undo_create(cg);
 	return r;

@@ -14,7 +14,7 @@
  */
 #define FREEZE_TIMEOUT_MS 10000
 
-bool freezer_is_v1(struct cgroup *cg)
+static bool freezer_is_v1(struct cgroup *cg)
 {
 	return cg->layout != CGROUP_LAYOUT_V2 && cgroup_hier_of(cg, CTL_FREEZER);
 }

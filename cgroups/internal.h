@@ -168,7 +168,8 @@ int systemd_destroy(struct cgroup *cg, struct err *err) MUST_CHECK;
 /* "a-b.slice" to "/a.slice/a-b.slice"; "-.slice" to "". New string. */
 int systemd_expand_slice(const char *slice, char **ret, struct err *err) MUST_CHECK;
 
-/* cgroups/freezer.c, for kill */
-bool freezer_is_v1(struct cgroup *cg);
+/* cgroup.c: after systemd placed pid in cg->path: open or make that directory in every hierarchy, move pid into those
+ * that systemd does not manage, set what systemd has no property for. */
+int cgroup_use_path(struct cgroup *cg, const struct spec_resources *r, pid_t pid, struct err *err) MUST_CHECK;
 
 #endif
