@@ -121,7 +121,7 @@ static int dump_addresses(int fd, unsigned index, struct addresses *ret)
 		if (got <= 0)
 			return got < 0 ? -errno : -EIO;
 		left = (size_t)got;
-		for (const struct nlmsghdr *h = (const struct nlmsghdr *)buf; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+		for (struct nlmsghdr *h = (struct nlmsghdr *)buf; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
 			struct ifaddrmsg addr;
 
 			if (h->nlmsg_type == NLMSG_DONE)

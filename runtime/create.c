@@ -130,7 +130,6 @@ static int save_pending(const struct cgroup *cg, void *arg, struct err *err)
 int container_make_cgroup(struct container *c, bool rw_mount, bool userns, struct err *err)
 {
 	struct cgroup_opts o = cgroup_options(c, rw_mount);
-	int r;
 
 	o.owner_uid = userns && c->spec->has_process ? host_uid(c->spec, c->spec->process.user.uid) :
 		      c->spec->has_process	     ? c->spec->process.user.uid :

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* With clang, glibc's fortification makes macros of these, and a macro cannot be poisoned. */
+#undef sprintf
+#undef vsprintf
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok atoi atol atoll gets tmpnam mktemp
 
 #endif
