@@ -337,7 +337,7 @@ load helpers
 }
 
 @test "list: with no containers" {
-	[ "$(rt list --format json)" = null ] || [ "$(rt list --format json | jq -c .)" = "[]" ] || not_in "prints nothing" crun
+	[ "$(rt list --format json)" = null ] || [ "$(rt list --format json | jq -c .)" = "[]" ] || excused "prints nothing" crun
 	run rt list -q
 	[ "$status" = 0 ]
 	[ -z "$output" ]
@@ -359,7 +359,7 @@ load helpers
 	grown() { [ "$(stat -c %s "$R/mark")" -gt "$m" ]; }
 	wait_for grown
 	run rt resume "$ID"
-	[ "$status" = 1 ] || not_in "accepts it" crun
+	[ "$status" = 1 ] || excused "accepts it" crun
 }
 
 @test "events --stats: memory, cpu and pids" {
