@@ -27,7 +27,8 @@ struct fs {
 		uint16_t head;
 		struct vq_chain chain;
 	} parked[FS_MAX_PARKED];
-	void *dax; /* owned mapping of server.dax_len bytes */
+	void *dax; /* owned mapping of dax_len bytes */
+	uint64_t dax_len;
 };
 
 static void park(struct fs *f)
@@ -104,7 +105,7 @@ static void fs_destroy(struct virtio_dev *dev)
 	if (f->server_made)
 		fs_server_done(&f->server);
 	if (f->dax)
-		(void)munmap(f->dax, f->server.dax_len);
+		(void)munmap(f->dax, f->dax_len);
 	virtio_dev_done(dev);
 	free(f);
 }
@@ -129,7 +130,7 @@ static int make_dax(struct fs *f, struct guest_mem *mem, uint64_t len, struct er
 		f->dax = NULL;
 		return err_sys(err, -errno, "virtio-fs: map a DAX window");
 	}
-	f->server.dax_len = len;
+	f->server.dax_len = f->dax_len = len;
 	r = guest_mem_add_device(mem, f->dax, len, DAX_ALIGN, false, &f->dev.shm.gpa);
 	if (r < 0)
 		return err_sys(err, r, "virtio-fs: place the DAX window");

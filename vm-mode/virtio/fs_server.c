@@ -263,4 +263,5 @@ void fs_server_done(struct fs_server *fs)
 	release(fs->reply, FS_REPLY_MAX);
 	fd_close(&fs->proc_fd);
 	fd_close(&fs->root_fd);
+	*fs = (struct fs_server){ .proc_fd = -1, .root_fd = -1 };
 }
