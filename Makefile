@@ -116,14 +116,14 @@ check:
 check-root: all helpers
 	$(Q)tests/run-bats.sh $(B) $(or $(SUITES),tests/integration)
 
-# Small programs that tests use: a file each.
+# Small programs that tests use: a file each. Static, because they run in root file systems without libraries, too.
 HELPER_BIN := $(patsubst tests/helpers/%.c,$(B)/helpers/%,$(wildcard tests/helpers/*.c))
 .PHONY: helpers
 helpers: $(HELPER_BIN)
 $(B)/helpers/%: tests/helpers/%.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -D_GNU_SOURCE -I. $(CFLAGS_ALL) -o $@ $<
+	$(Q)$(CC) -D_GNU_SOURCE -I. $(filter-out -fsanitize=%,$(CFLAGS_ALL)) -static -o $@ $<
 
 .PHONY: bench
 bench: all $(B)/bench/floor
