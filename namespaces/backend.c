@@ -244,6 +244,18 @@ static void preset_rlimits(const struct spec *s, pid_t pid)
 	}
 }
 
+/* Lowering it needs CAP_SYS_RESOURCE of the initial user namespace: likewise. */
+static void preset_oom_score(const struct spec *s, pid_t pid)
+{
+	char path[48], text[32];
+
+	if (!s->has_process || !s->process.oom_score_adj.set)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+	snprintf(text, sizeof(text), "%lld", (long long)s->process.oom_score_adj.v);
+	(void)!fd_write_file(AT_FDCWD, path, text); /* the child reports what is not in force */
+}
+
 static int prepare_child(struct ns_launch *l, struct err *err)
 {
 	struct container *c = l->ctx.container;
@@ -256,6 +268,7 @@ static int prepare_child(struct ns_launch *l, struct err *err)
 		if (r < 0)
 			return r;
 		preset_rlimits(c->spec, c->pid);
+		preset_oom_score(c->spec, c->pid);
 	}
 	r = container_cgroup_with_pid(c, c->pid, err);
 	if (!r)
@@ -309,16 +322,28 @@ static int drive_child(struct ns_launch *l, struct err *err)
 	return r < 0 ? r : 0;
 }
 
+/* ROOT/@seccomp: '@' is in no container's id. -1: none, which only costs time. */
+static int open_seccomp_cache(int container_fd)
+{
+	const char *path = "../@seccomp";
+
+	if (mkdirat(container_fd, path, 0700) < 0 && errno != EEXIST)
+		return -1;
+	return openat(container_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 static int compile_seccomp(struct ns_launch *l, struct err *err)
 {
 	const struct spec *s = l->ctx.spec;
+	AUTO_CLOSE int cache_fd = -1;
 	int r;
 
 	if (!s->seccomp.set)
 		return 0;
-	r = seccomp_compile(&s->seccomp, &s->annotations, &l->seccomp, err);
+	cache_fd = open_seccomp_cache(l->ctx.container->dir_fd);
+	r = seccomp_compile_cached(&s->seccomp, &s->annotations, cache_fd, &l->seccomp, err);
 	if (r < 0)
-		return err_wrap(err, "linux.seccomp");
+		return r;
 	r = seccomp_prog_save(&l->seccomp, l->ctx.container->dir_fd, "seccomp.bpf");
 	return r < 0 ? err_sys(err, r, "write seccomp.bpf") : 0;
 }

@@ -19,6 +19,7 @@
 #endif
 
 #define FAIL_UNKNOWN_ANNOTATION "run.oci.seccomp_fail_unknown_syscall"
+#define RECEIVER_ANNOTATION	"run.oci.seccomp.receiver"
 
 static void release_filter(scmp_filter_ctx *f)
 {
@@ -26,12 +27,26 @@ static void release_filter(scmp_filter_ctx *f)
 		seccomp_release(*f);
 }
 
+static const char *annotation(const struct kvlist *list, const char *key)
+{
+	for (size_t i = 0; list && i < list->n; i++)
+		if (str_eq(list->v[i].key, key))
+			return list->v[i].value;
+	return NULL;
+}
+
 bool seccomp_fails_on_unknown(const struct kvlist *annotations)
 {
-	for (size_t i = 0; annotations && i < annotations->n; i++)
-		if (str_eq(annotations->v[i].key, FAIL_UNKNOWN_ANNOTATION))
-			return !str_eq(annotations->v[i].value, "0");
-	return false;
+	const char *value = annotation(annotations, FAIL_UNKNOWN_ANNOTATION);
+
+	return value && !str_eq(value, "0");
+}
+
+bool seccomp_has_listener(const struct spec_seccomp *s, const struct kvlist *annotations)
+{
+	const char *receiver = annotation(annotations, RECEIVER_ANNOTATION);
+
+	return (s->listener_path && *s->listener_path) || (receiver && *receiver);
 }
 
 static void arch_put(uint32_t *archs, size_t *n, uint32_t arch)
@@ -105,9 +120,9 @@ static int add_syscall(scmp_filter_ctx f, const struct spec_seccomp_rule *rule, 
 	return r;
 }
 
-static int check_notify(const struct spec_seccomp *s, const char *name, struct err *err)
+static int check_notify(bool has_listener, const char *name, struct err *err)
 {
-	if (!s->listener_path || !*s->listener_path)
+	if (!has_listener)
 		return err_set(err, EINVAL, "linux.seccomp.listenerPath: required by SCMP_ACT_NOTIFY");
 	/* The listener is sent with it when the filter is in force already, and nobody listens yet. */
 	if (str_eq(name, "sendmsg"))
@@ -119,7 +134,7 @@ struct compiler {
 	const struct spec_seccomp *s;
 	scmp_filter_ctx filter;
 	uint32_t default_action;
-	bool fail_unknown;
+	bool fail_unknown, has_listener;
 	bool notify;
 };
 
@@ -134,7 +149,7 @@ static int add_name(struct compiler *c, const struct spec_seccomp_rule *rule, ui
 		return 0;
 	}
 	if (action == SCMP_ACT_NOTIFY) {
-		r = check_notify(c->s, name, err);
+		r = check_notify(c->has_listener, name, err);
 		if (r < 0)
 			return r;
 		c->notify = true;
@@ -224,7 +239,11 @@ static uint32_t filter_flags(const struct spec_seccomp *s, bool notify)
 int seccomp_compile(const struct spec_seccomp *s, const struct kvlist *annotations, struct seccomp_prog *ret, struct err *err)
 {
 	CLEANUP(release_filter) scmp_filter_ctx filter = NULL;
-	struct compiler c = { .s = s, .fail_unknown = seccomp_fails_on_unknown(annotations) };
+	struct compiler c = {
+		.s = s,
+		.fail_unknown = seccomp_fails_on_unknown(annotations),
+		.has_listener = seccomp_has_listener(s, annotations),
+	};
 	int r;
 
 	*ret = (struct seccomp_prog){ 0 };

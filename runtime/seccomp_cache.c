@@ -60,15 +60,15 @@ static void key_environment(struct buf *b)
 	key_text(b, u.machine);
 }
 
-static void make_key(struct buf *b, const struct spec_seccomp *s, bool fail_unknown)
+static void make_key(struct buf *b, const struct spec_seccomp *s, const struct kvlist *annotations)
 {
 	key_environment(b);
-	key_number(b, fail_unknown);
+	key_number(b, seccomp_fails_on_unknown(annotations));
 	key_number(b, s->default_action);
 	key_optional(b, &s->default_errno);
 	key_number(b, s->flags_set ? 1 + (uint64_t)s->flags : 0);
 	/* Only whether there is one changes the outcome. */
-	key_number(b, s->listener_path && *s->listener_path);
+	key_number(b, seccomp_has_listener(s, annotations));
 	key_number(b, s->n_architectures);
 	for (size_t i = 0; i < s->n_architectures; i++)
 		key_number(b, s->architectures[i]);
@@ -87,7 +87,7 @@ int seccomp_compile_cached(const struct spec_seccomp *s, const struct kvlist *an
 	*ret = (struct seccomp_prog){ 0 };
 	if (!s->set || cache_dir_fd < 0)
 		return seccomp_compile(s, annotations, ret, err);
-	make_key(&key, s, seccomp_fails_on_unknown(annotations));
+	make_key(&key, s, annotations);
 	if (key.len > SECCOMP_PROG_MAX_KEY)
 		return seccomp_compile(s, annotations, ret, err);
 	snprintf(name, sizeof(name), "seccomp-%02u.bpf", (unsigned)(seccomp_prog_hash(key.p, key.len) % CACHE_SLOTS));

@@ -14,6 +14,9 @@ size_t seccomp_archs(const struct spec_seccomp *s, uint32_t archs[SECCOMP_MAX_AR
 /* True when the annotation asks for an error on unknown syscall names. */
 bool seccomp_fails_on_unknown(const struct kvlist *annotations);
 
+/* True when somebody will get the listener: listenerPath, or the annotation run.oci.seccomp.receiver. */
+bool seccomp_has_listener(const struct spec_seccomp *s, const struct kvlist *annotations);
+
 /*
  * DOC: ENOSYS for syscalls that the profile's author could not know
  *
