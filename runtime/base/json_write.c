@@ -66,7 +66,7 @@ void json_end_array(struct json_writer *w)
 	end(w, "]");
 }
 
-static void raw_value(struct json_writer *w, const char *text)
+void json_raw(struct json_writer *w, const char *text)
 {
 	separate(w);
 	buf_add(w->out, text);
@@ -144,7 +144,7 @@ void json_i64(struct json_writer *w, int64_t v)
 	char text[24];
 
 	snprintf(text, sizeof(text), "%lld", (long long)v);
-	raw_value(w, text);
+	json_raw(w, text);
 }
 
 void json_u64(struct json_writer *w, uint64_t v)
@@ -152,7 +152,7 @@ void json_u64(struct json_writer *w, uint64_t v)
 	char text[24];
 
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)v);
-	raw_value(w, text);
+	json_raw(w, text);
 }
 
 void json_decimal(struct json_writer *w, unsigned whole, unsigned hundredths)
@@ -160,17 +160,17 @@ void json_decimal(struct json_writer *w, unsigned whole, unsigned hundredths)
 	char text[32];
 
 	snprintf(text, sizeof(text), "%u.%02u", whole, hundredths);
-	raw_value(w, text);
+	json_raw(w, text);
 }
 
 void json_bool(struct json_writer *w, bool v)
 {
-	raw_value(w, v ? "true" : "false");
+	json_raw(w, v ? "true" : "false");
 }
 
 void json_null(struct json_writer *w)
 {
-	raw_value(w, "null");
+	json_raw(w, "null");
 }
 
 void json_kv_string(struct json_writer *w, const char *key, const char *s)
