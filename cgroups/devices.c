@@ -40,9 +40,12 @@ static void append(struct device_list *l, const struct spec_device_rule *d)
 	/* "all" makes what came before it void: the list starts anew with it. */
 	if (covers_all(d))
 		l->n = 0;
-	else if (l->n && same_node(&l->v[l->n - 1], d) && l->v[l->n - 1].allow == d->allow) {
-		l->v[l->n - 1].access |= d->access;
-		return;
+	/* Two rules for one node add up, as v1's kernel lists do, unless one of the other sort came between them. */
+	for (size_t i = l->n; i-- > 0 && l->v[i].allow == d->allow;) {
+		if (same_node(&l->v[i], d)) {
+			l->v[i].access |= d->access;
+			return;
+		}
 	}
 	l->v[l->n++] = *d;
 }
