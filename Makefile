@@ -60,7 +60,7 @@ VMM_TESTS := $(addprefix $(B)/tests/test_,virtqueue boot acpi vmm fs)
 $(B)/tests/libengine.a: $(call obj,$(ENGINE_SRC))
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && ar rcs $@ $^
-$(filter-out $(VMM_TESTS),$(UNIT_BIN)): $(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/tests/libengine.a
+$(filter-out $(VMM_TESTS) $(B)/tests/test_image_%,$(UNIT_BIN)): $(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/tests/libengine.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/tests/libengine.a $(ENGINE_LIBS)
 
@@ -80,13 +80,31 @@ $(B)/tests/vmrun: $(B)/obj/tests/helpers/vmrun.o $(B)/tests/libvmm.a
 .PHONY: vmm
 vmm: $(B)/tests/libvmm.a $(B)/tests/vmrun
 
+# The image store: an archive of its own. Nothing here is linked into brig-oci; `all` does not need its libraries.
+IMAGES_SRC   := $(wildcard images/*.c)
+IMAGES_LIBS  := -larchive -lisal -lzstd -lcrypto -lyajl -pthread
+IMAGES_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_image_*.c))
+$(B)/tests/libimages.a: $(call obj,$(IMAGES_SRC) $(BASE_SRC))
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(IMAGES_TESTS): $(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/tests/libimages.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/tests/libimages.a $(IMAGES_LIBS)
+$(B)/helpers/imgtool: $(B)/obj/tests/helpers/imgtool.o $(B)/tests/libimages.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/tests/libimages.a $(IMAGES_LIBS)
+.PHONY: images
+images: $(B)/tests/libimages.a $(B)/helpers/imgtool
+
 .PHONY: check-unit
-check-unit: all $(UNIT_BIN)
+check-unit: all images $(UNIT_BIN)
 	$(Q)BRIG_OCI=$(B)/bin/brig-oci tests/run-unit.sh $(UNIT_BIN) $(UNIT_SH)
 
 # ---- set-up: what the distribution has to provide ----
 
 BUILD_PACKAGES := gcc libc6-dev make pkg-config libseccomp-dev libcap-dev libyajl-dev libcgroup-dev
+IMAGES_PACKAGES := libarchive-dev libisal-dev libzstd-dev libssl-dev
 DEMO_PACKAGES  := busybox-static
 LINT_PACKAGES  := clang clang-tidy clang-format cppcheck shellcheck
 apt = DEBIAN_FRONTEND=noninteractive sh tests/install-packages.sh $(1)
@@ -95,7 +113,7 @@ apt = DEBIAN_FRONTEND=noninteractive sh tests/install-packages.sh $(1)
 build-deps:
 	$(Q)$(call apt,$(BUILD_PACKAGES))
 test-deps:
-	$(Q)$(call apt,$(BUILD_PACKAGES) $(DEMO_PACKAGES) $$(grep -v '^\#' tests/packages.txt))
+	$(Q)$(call apt,$(BUILD_PACKAGES) $(IMAGES_PACKAGES) $(DEMO_PACKAGES) $$(grep -v '^\#' tests/packages.txt))
 lint-deps:
 	$(Q)$(call apt,$(BUILD_PACKAGES) $(LINT_PACKAGES))
 

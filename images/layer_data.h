@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BRIG_IMAGES_LAYER_DATA_H
+#define BRIG_IMAGES_LAYER_DATA_H
+
+#include "runtime/base/err.h"
+
+/* Buffered writing to one file at ascending offsets; gaps read as zeros and, when long, are left as holes. */
+struct data_writer {
+	int fd;		  /* borrowed */
+	uint8_t *buf;	  /* owned */
+	uint64_t buf_pos; /* file offset of buf[0] */
+	size_t buf_len;
+	uint64_t synced; /* write-back was started up to here */
+};
+
+void data_writer_init(struct data_writer *w, int fd);
+/* offset is not below the end of what was written before. -errno. */
+int data_writer_put(struct data_writer *w, uint64_t offset, const void *data, size_t n) MUST_CHECK;
+/* Write what is buffered and make the file size bytes long. */
+int data_writer_finish(struct data_writer *w, uint64_t size) MUST_CHECK;
+void data_writer_done(struct data_writer *w);
+
+#endif
