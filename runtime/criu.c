@@ -159,12 +159,12 @@ int criu_check_opts(const struct checkpoint_opts *o, struct err *err)
 
 /* ---- run it ---- */
 
-/* The lines of criu's log that say why; they are marked "Error". The last few of them, or the last line of all. */
+/* The lines of criu's log that say why are marked "Error". The first is often the cause, the last ones what came of it. */
 static void quote_log(const char *work_path, const char *name, struct buf *out)
 {
 	AUTO_FREE char *path = xasprintf("%s/%s", work_path, name);
 	AUTO_FREE char *text = NULL;
-	const char *found[3] = { NULL };
+	const char *first = NULL, *last = NULL;
 	char *save, *line;
 
 	if (fd_read_file(AT_FDCWD, path, 64u << 20, &text, NULL) < 0)
@@ -173,14 +173,15 @@ static void quote_log(const char *work_path, const char *name, struct buf *out)
 	while ((line = strsep(&save, "\n"))) {
 		if (!strstr(line, "Error"))
 			continue;
-		found[0] = found[1];
-		found[1] = found[2];
-		found[2] = line;
+		if (!first)
+			first = line;
+		else
+			last = line;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(found); i++) {
-		if (found[i])
-			buf_addf(out, "; %s", found[i]);
-	}
+	if (first)
+		buf_addf(out, "; %s", first);
+	if (last)
+		buf_addf(out, "; %s", last);
 }
 
 static NORETURN void criu_child(const struct criu_run *run)
