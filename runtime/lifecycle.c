@@ -100,7 +100,7 @@ static int kill_everything(struct container *c, struct err *err)
 	if (c->cgroup && !c->cgroup_pending) {
 		/* In the pid namespace of others nothing dies with init; and a frozen process does not die at all. */
 		r = cgroup_kill_all(c->cgroup, SIGKILL, err);
-		if (r < 0)
+		if (r < 0 && r != -ENODEV) /* a rootless one may have no cgroup */
 			return r;
 		if (cgroup_is_frozen(c->cgroup) == 1 && cgroup_freeze(c->cgroup, false, err) < 0)
 			return -err->code;
