@@ -103,10 +103,15 @@ static void child_setup(pid_t parent)
 static pid_t start_virtiofsd(char **shares, int n)
 {
 	pid_t self = getpid(), pid = fork();
+	char here[3072], source[4096];
 
 	if (pid != 0)
 		return pid;
 	child_setup(self);
+	/* Absolute: virtiofsd goes to / before it looks, and would share a writable /root of the host. */
+	if (!getcwd(here, sizeof(here)))
+		_exit(1);
+	snprintf(source, sizeof(source), "source=%s/root", here);
 	if (unshare(CLONE_NEWNS) < 0 || mount("", "/", "", MS_REC | MS_PRIVATE, NULL) < 0) {
 		fail("mount namespace");
 		_exit(1);
@@ -114,8 +119,8 @@ static pid_t start_virtiofsd(char **shares, int n)
 	for (int i = 0; i < n; i++)
 		if (share_mount(shares[i]) < 0 && i == 0)
 			_exit(1);
-	execl(VIRTIOFSD, VIRTIOFSD, "--socket-path=fs", "-f", "-o", "source=root", "-o", "cache=auto", "-o", "xattr", "-o",
-	      "log_level=warn", (char *)NULL);
+	execl(VIRTIOFSD, VIRTIOFSD, "--socket-path=fs", "-f", "-o", source, "-o", "cache=auto", "-o",
+	      "log_level=err", (char *)NULL);
 	fail(VIRTIOFSD);
 	_exit(1);
 }
