@@ -1,0 +1,225 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Limits are in force, are seen in the kernel's files, and nothing remains. The same tests run on v1, hybrid and v2.
+load helpers
+
+have_v2() { [ -e /sys/fs/cgroup/cgroup.controllers ]; }
+
+# cg_file CONTROLLER V1-FILE V2-FILE: the path of the container's file on this layout
+cg_file() { if have_v2; then echo "/sys/fs/cgroup/$CG/$3"; else echo "/sys/fs/cgroup/$1/$CG/$2"; fi; }
+cg_cat() { cat "$(cg_file "$@")"; }
+no_dirs_like() { [ -z "$(find /sys/fs/cgroup -maxdepth 3 -type d -name "$1*" -print -quit)" ]; }
+
+@test "limits: each is in the kernel's file" {
+	mk_sh 'sleep 600' '.linux.resources = {memory: {limit: 67108864, swap: 100663296, reservation: 33554432}, pids: {limit: 77},
+		cpu: {shares: 512, quota: 20000, period: 50000, cpus: "0"}}'
+	ct_up
+	if have_v2; then
+		[ "$(cg_cat x x memory.max)" = 67108864 ]
+		[ "$(cg_cat x x memory.swap.max)" = 33554432 ]
+		[ "$(cg_cat x x memory.low)" = 33554432 ]
+		[ "$(cg_cat x x cpu.weight)" = 59 ]
+		[ "$(cg_cat x x cpu.max)" = "20000 50000" ]
+	else
+		[ "$(cg_cat memory memory.limit_in_bytes x)" = 67108864 ]
+		[ "$(cg_cat memory memory.memsw.limit_in_bytes x)" = 100663296 ]
+		[ "$(cg_cat memory memory.soft_limit_in_bytes x)" = 33554432 ]
+		[ "$(cg_cat cpu cpu.shares x)" = 512 ]
+		[ "$(cg_cat cpu cpu.cfs_quota_us x) $(cg_cat cpu cpu.cfs_period_us x)" = "20000 50000" ]
+	fi
+	[ "$(cg_cat pids pids.max pids.max)" = 77 ]
+	[ "$(cg_cat cpuset cpuset.cpus cpuset.cpus)" = 0 ]
+}
+
+@test "enter: the program is in the container's cgroup of every hierarchy" {
+	mk_sh 'sleep 600'
+	ct_up
+	# 0:: of a v1-only machine is a hierarchy that is mounted nowhere
+	while IFS=: read -r _ name path; do
+		[ "$path" = "/$CG" ] || { [ -z "$name" ] && [ ! -d /sys/fs/cgroup/unified ] && ! have_v2; } || { echo "$name is in $path"; false; }
+	done <"/proc/$(ct_pid)/cgroup"
+}
+
+@test "exec: the process joins the same cgroups" {
+	mk_sh 'sleep 600'
+	ct_up
+	rt exec --detach --pid-file "$T/exec.pid" "$ID" sleep 601 </dev/null >/dev/null 2>&1
+	[ "$(cat "/proc/$(cat "$T/exec.pid")/cgroup")" = "$(cat "/proc/$(ct_pid)/cgroup")" ]
+}
+
+@test "memory: a program that allocates past its limit is killed, and the OOM is reported" {
+	mk_sh 'sleep 1; dd if=/dev/zero of=/dev/null bs=100M count=1; echo "dd: $?" >/result; sleep 600' \
+		'.linux.resources.memory = {limit: 33554432, swap: 33554432}'
+	ct_up
+	(rt events "$ID" >"$T/events" 2>&1 & echo $! >"$T/events.pid")
+	background "$(cat "$T/events.pid")"
+	wait_for test -s "$R/result"
+	[ "$(cat "$R/result")" = "dd: 137" ]
+	wait_for grep -q '"type":"oom"' "$T/events"
+}
+
+@test "memory: a container with 512 KiB starts" {
+	mk_sh 'echo up' '.linux.resources.memory = {limit: 524288}'
+	run ct_run
+	echo "$output"
+	[ "$status" = 0 ]
+	[ "$output" = up ]
+}
+
+@test "pids: a fork bomb stops at the limit" {
+	mk_sh 'i=0; while [ $i -lt 100 ]; do sleep 600 & i=$((i + 1)); done; wait' '.linux.resources.pids.limit = 20'
+	ct_up
+	sleep 1
+	[ "$(cg_cat pids pids.current pids.current)" -le 20 ]
+	[ "$(cg_cat pids pids.events pids.events | sed -n 's/^max //p')" -gt 0 ]
+}
+
+@test "cpu: a quota holds a spinning program to its share within 10 percent" {
+	mk_sh 'while :; do :; done' '.linux.resources.cpu = {quota: 20000, period: 100000}'
+	ct_up
+	usage() { if have_v2; then sed -n 's/^usage_usec //p' "/sys/fs/cgroup/$CG/cpu.stat"; else echo $(($(cat "/sys/fs/cgroup/cpuacct/$CG/cpuacct.usage") / 1000)); fi; }
+	sleep 0.5
+	a=$(usage) t=$(date +%s%N)
+	sleep 4
+	b=$(usage) u=$(date +%s%N)
+	share=$(((b - a) * 100000 / ((u - t) / 1000))) # thousandths of a percent of one CPU
+	echo "share: $share"
+	# more than its share is a failure; less may be a busy machine's
+	[ "$share" -le 22000 ]
+	[ "$share" -ge 18000 ] || [ "$(cut -d. -f1 /proc/loadavg)" -ge "$(nproc)" ]
+}
+
+@test "update: changes limits of a running container" {
+	mk_sh 'sleep 600' '.linux.resources.memory = {limit: 67108864, swap: 67108864}'
+	ct_up
+	echo '{"memory": {"limit": 134217728, "swap": 268435456}, "pids": {"limit": 55}, "cpu": {"quota": 30000}}' >"$T/r.json"
+	rt update --resources "$T/r.json" "$ID"
+	[ "$(cg_cat memory memory.limit_in_bytes memory.max)" = 134217728 ]
+	[ "$(cg_cat pids pids.max pids.max)" = 55 ]
+	# and back: the kernel wants the two memory limits in the other order
+	echo '{"memory": {"limit": 67108864, "swap": 67108864}}' | rt update --resources - "$ID"
+	[ "$(cg_cat memory memory.limit_in_bytes memory.max)" = 67108864 ]
+	if have_v2; then [ "$(cg_cat x x cpu.max)" = "30000 100000" ]; else [ "$(cg_cat cpu cpu.cfs_quota_us x)" = 30000 ]; fi
+}
+
+@test "update: all or nothing" {
+	mk_sh 'sleep 600' '.linux.resources = {memory: {limit: 67108864}, pids: {limit: 77}}'
+	ct_up
+	echo '{"memory": {"limit": 33554432}, "pids": {"limit": 55}, "cpu": {"cpus": "4000"}}' >"$T/r.json"
+	run rt update --resources "$T/r.json" "$ID"
+	[ "$status" = 1 ]
+	[[ "$output" == *cpu.cpus* ]]
+	[ "$(cg_cat memory memory.limit_in_bytes memory.max)" = 67108864 ]
+	[ "$(cg_cat pids pids.max pids.max)" = 77 ]
+}
+
+@test "devices: what is not in the list cannot be opened, the standard ones can" {
+	# made by a privileged hand in the root file system: the cgroup alone stands in the way
+	mk_sh 'cat /blocked; head -c 3 /dev/zero | wc -c; head -c 3 /allowed | wc -c; mknod /n c 10 200 && echo made; cat /n' \
+		'.linux.resources.devices = [{allow: false, access: "rwm"}, {allow: true, type: "c", major: 1, minor: 11, access: "r"}]
+		 | .process.capabilities = (["bounding", "effective", "permitted"] | map({key: ., value: ["CAP_MKNOD", "CAP_DAC_OVERRIDE"]}) | from_entries)
+		 | .process.noNewPrivileges = false'
+	mknod "$R/blocked" c 1 2 # mem
+	mknod "$R/allowed" c 1 3
+	run ct_run
+	echo "$output"
+	[[ "$output" == *"/blocked"*"ermitted"* ]]
+	[[ "$output" == *made* ]]
+	[[ "$output" == *"/n"*"ermitted"* ]]
+}
+
+@test "pause: stops the program; a paused container can be killed and deleted" {
+	mk_sh 'i=0; while :; do i=$((i + 1)); echo $i >/count; done'
+	ct_up
+	wait_for test -s "$R/count"
+	rt pause "$ID"
+	[ "$(ct_status)" = paused ]
+	a=$(cat "$R/count")
+	sleep 0.3
+	[ "$(cat "$R/count")" = "$a" ]
+	rt resume "$ID"
+	[ "$(ct_status)" = running ]
+	rt pause "$ID"
+	rt delete --force "$ID"
+	no_residue "$ID"
+}
+
+@test "create: refuses a cgroup that is in use" {
+	mk_sh 'sleep 600'
+	ct_up
+	first=$CG
+	mk_bundle ".linux.cgroupsPath = \"/$first\""
+	run ct_create
+	[ "$status" != 0 ]
+	[[ "$output" == *"container's cgroup is not empty: 1 process(es) found"* ]]
+}
+
+@test "create: refuses a frozen cgroup" {
+	mk_bundle
+	dir=$(dirname "$(cg_file freezer freezer.state cgroup.freeze)")
+	mkdir "$dir"
+	if have_v2; then echo 1 >"$dir/cgroup.freeze"; else echo FROZEN >"$dir/freezer.state"; fi
+	run ct_create
+	if have_v2; then echo 0 >"$dir/cgroup.freeze"; else echo THAWED >"$dir/freezer.state"; fi
+	rmdir "$dir"
+	[ "$status" != 0 ]
+	[[ "$output" == *"container's cgroup unexpectedly frozen"* ]]
+}
+
+@test "create: hostile values are refused, name the field, and leave nothing" {
+	while IFS='|' read -r filter text; do
+		mk_bundle "$filter"
+		run ct_create
+		echo "$filter: $output"
+		[ "$status" != 0 ]
+		[[ "$output" == *"$text"* ]]
+		no_residue "$ID"
+	done <<-'END'
+		.linux.cgroupsPath = "/x/../../y"|cgroupsPath
+		.linux.cgroupsPath = "/"|cgroupsPath
+		.linux.resources.hugepageLimits = [{pageSize: "2MB/../x", limit: 1}]|hugepageLimits
+		.linux.resources.unified = {"../memory.max": "1"}|unified
+		.linux.resources.cpu.cpus = "4000"|cpu.cpus
+	END
+}
+
+@test "exec --cgroup: refuses a way out" {
+	mk_sh 'sleep 600'
+	ct_up
+	run rt exec --cgroup ../x "$ID" true </dev/null
+	[ "$status" != 0 ]
+	[[ "$output" == *".."* ]]
+}
+
+@test "delete: removes sub-cgroups that the container made" {
+	mk_sh 'sleep 600'
+	ct_up
+	dir=$(dirname "$(cg_file memory x x)")
+	mkdir -p "$dir/sub/deeper"
+	rt delete --force "$ID"
+	no_residue "$ID"
+}
+
+@test "events --stats: has numbers of every controller" {
+	mk_sh 'dd if=/dev/zero of=/dev/null bs=1M count=2000; sleep 600' '.linux.resources = {memory: {limit: 67108864}, pids: {limit: 77}}'
+	ct_up
+	sleep 0.5
+	rt events --stats "$ID" >"$T/stats"
+	jq -e --arg id "$ID" '.type == "stats" and .id == $id' "$T/stats"
+	jq -e '.data | .cpu.usage.total > 0 and .memory.usage.limit == 67108864 and .memory.usage.usage > 0 and (.memory.raw | length) > 10
+		and .pids.limit == 77 and .pids.current > 0 and (.cpuset.cpus | length) > 0 and (.blkio | has("ioServiceBytesRecursive"))' "$T/stats"
+}
+
+@test "200 containers in parallel leave no directory" {
+	mk_bundle '.process.args = ["true"]'
+	for i in $(seq 200); do
+		mkdir "$T/p$i"
+		jq --arg p "/$ID-$i" '.linux.cgroupsPath = $p | .root.path = $r' --arg r "$R" "$B/config.json" >"$T/p$i/config.json"
+	done
+	export RUNTIME ROOT T ID
+	# shellcheck disable=SC2016
+	seq 200 | xargs -P 16 -I{} sh -c '"$RUNTIME" --root "$ROOT" run --bundle "$T/p{}" "$ID-{}" </dev/null >/dev/null 2>>"$T/errors" || echo {} >>"$T/failed"' 3>&-
+	[ ! -e "$T/failed" ] || { sort "$T/errors" | uniq -c | sort -rn | head -5; wc -l <"$T/failed"; false; }
+	no_dirs_like "$ID"
+	[ -z "$(ls -A "$ROOT")" ]
+}
