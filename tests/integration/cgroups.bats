@@ -216,9 +216,9 @@ no_dirs_like() { [ -z "$(find /sys/fs/cgroup -maxdepth 3 -type d -name "$1*" -pr
 		mkdir "$T/p$i"
 		jq --arg p "/$ID-$i" '.linux.cgroupsPath = $p | .root.path = $r' --arg r "$R" "$B/config.json" >"$T/p$i/config.json"
 	done
-	export RUNTIME ROOT T ID
+	# not exported: the search for residue looks for the id in environments
 	# shellcheck disable=SC2016
-	seq 200 | xargs -P 16 -I{} sh -c '"$RUNTIME" --root "$ROOT" run --bundle "$T/p{}" "$ID-{}" </dev/null >/dev/null 2>>"$T/errors" || echo {} >>"$T/failed"' 3>&-
+	seq 200 | env RUNTIME="$RUNTIME" ROOT="$ROOT" T="$T" ID="$ID" xargs -P 16 -I{} sh -c '"$RUNTIME" --root "$ROOT" run --bundle "$T/p{}" "$ID-{}" </dev/null >/dev/null 2>>"$T/errors" || echo {} >>"$T/failed"' 3>&-
 	[ ! -e "$T/failed" ] || { sort "$T/errors" | uniq -c | sort -rn | head -5; wc -l <"$T/failed"; false; }
 	no_dirs_like "$ID"
 	[ -z "$(ls -A "$ROOT")" ]
