@@ -97,8 +97,43 @@ $(B)/helpers/imgtool: $(B)/obj/tests/helpers/imgtool.o $(B)/tests/libimages.a
 .PHONY: images
 images: $(B)/tests/libimages.a $(B)/helpers/imgtool
 
+# Programs that the scripts among the unit tests run: the coverage page's writer, and the fuzz targets with a plain main.
+UNIT_HELP := $(addprefix $(B)/tests/,coverage replay_json replay_spec)
+$(B)/tests/coverage: $(B)/obj/tests/helpers/coverage.o $(B)/tests/libengine.a
+$(B)/tests/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o $(B)/tests/libengine.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(ENGINE_LIBS)
+$(B)/tests/coverage:
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(ENGINE_LIBS)
+.PHONY: coverage
+coverage: $(B)/tests/coverage
+	$(Q)$< >COVERAGE.md
+
+# Fuzz targets under libFuzzer, FUZZ_SECONDS each; what they find is kept in the build folder.
+FUZZ_SECONDS ?= 10
+FUZZ_BIN     := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_VMM     := $(addprefix $(B)/fuzz/,virtqueue bzimage fuse)
+FUZZ_LD       = $(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^
+$(filter-out $(FUZZ_VMM),$(FUZZ_BIN)): $(B)/fuzz/%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/tests/libengine.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(FUZZ_LD) $(ENGINE_LIBS)
+$(filter $(FUZZ_VMM),$(FUZZ_BIN)): $(B)/fuzz/%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/tests/libvmm.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(FUZZ_LD) -pthread
+.PHONY: fuzz fuzz-run
+fuzz:
+	$(Q)$(MAKE) --no-print-directory CC=clang SAN=fuzzer-no-link,address,undefined VARIANT_SUFFIX=-fuzz fuzz-run
+fuzz-run: $(FUZZ_BIN)
+	$(Q)for f in $^; do seeds=tests/fuzz/corpus/$${f##*/}; [ -d "$$seeds" ] || seeds=; mkdir -p "$$f.corpus"; \
+		"$$f" -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 -artifact_prefix="$$f-" \
+			"$$f.corpus" $$seeds >"$$f.log" 2>&1 || { cat "$$f.log"; exit 1; }; \
+		echo "fuzz: $${f##*/}: $$(awk '/executed_units/ { print $$2 }' "$$f.log") runs"; done
+
 .PHONY: check-unit
-check-unit: all images $(UNIT_BIN)
+check-unit: all images $(UNIT_BIN) $(UNIT_HELP)
 	$(Q)BRIG_OCI=$(B)/bin/brig-oci tests/run-unit.sh $(UNIT_BIN) $(UNIT_SH)
 
 # ---- set-up: what the distribution has to provide ----
@@ -129,7 +164,7 @@ demo:
 .PHONY: check check-root
 check:
 	$(Q)$(MAKE) --no-print-directory test-deps
-	$(Q)$(MAKE) --no-print-directory all $(UNIT_BIN) helpers
+	$(Q)$(MAKE) --no-print-directory all $(UNIT_BIN) $(UNIT_HELP) helpers
 	$(Q)tests/run-all.sh $(B)
 check-root: all helpers
 	$(Q)tests/run-bats.sh $(B) $(or $(SUITES),tests/integration)

@@ -37,7 +37,8 @@ struct field {
 	size_t offset;
 	field_read *read;
 	/* what the readers need; each uses only its own */
-	const struct object_type *object; /* read_object, read_list, read_map */
+	const struct object_type *object; /* read_object, read_list, and readers of their own */
+	bool map;			  /* the object's keys are names, its values are of that type */
 	size_t size;			  /* read_list: of an element */
 	const struct name_value *names;	  /* read_name, read_flags */
 	const char *what;		  /* read_name, read_flags: "is not a ..." */

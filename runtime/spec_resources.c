@@ -262,7 +262,8 @@ static const struct field resources_fields[] = {
 	  .size = sizeof(struct spec_hugepage_limit)),
 	FIELD("network", JSON_OBJECT, false, FIELD_BOTH, 0, read_object, .object = &network_type),
 	FIELD("pids", JSON_OBJECT, false, FIELD_BOTH, 0, read_object, .object = &pids_type),
-	FIELD("rdma", JSON_OBJECT, false, FIELD_BOTH, RES(rdma), read_rdma, .object = &rdma_type),
+	FIELD("rdma", JSON_OBJECT, false, FIELD_BOTH, RES(rdma), read_rdma, .map = true,
+	      .object = &rdma_type),
 	FIELD("unified", JSON_OBJECT, false, FIELD_BOTH, RES(unified), read_unified, .note = "cgroup v2"),
 	FIELD_END,
 };
