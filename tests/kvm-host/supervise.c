@@ -119,6 +119,12 @@ static pid_t start_virtiofsd(char **shares, int n)
 	for (int i = 0; i < n; i++)
 		if (share_mount(shares[i]) < 0 && i == 0)
 			_exit(1);
+	/* Its pid file is named after the socket's path, which is the same for every machine: each one gets a directory. */
+	(void)mkdir("/run/virtiofsd", 0755);
+	if (mount("tmpfs", "/run/virtiofsd", "tmpfs", 0, "") < 0) {
+		fail("mount /run/virtiofsd");
+		_exit(1);
+	}
 	execl(VIRTIOFSD, VIRTIOFSD, "--socket-path=fs", "-f", "-o", source, "-o", "cache=auto", "-o",
 	      "log_level=err", (char *)NULL);
 	fail(VIRTIOFSD);
