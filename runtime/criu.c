@@ -159,29 +159,29 @@ int criu_check_opts(const struct checkpoint_opts *o, struct err *err)
 
 /* ---- run it ---- */
 
-/* The lines of criu's log that say why are marked "Error". The first is often the cause, the last ones what came of it. */
+#define QUOTED 4
+
+/* The lines of criu's log that say why are marked "Error"; early ones are often harmless probes. The last few, without
+ * their time stamps. */
 static void quote_log(const char *work_path, const char *name, struct buf *out)
 {
 	AUTO_FREE char *path = xasprintf("%s/%s", work_path, name);
 	AUTO_FREE char *text = NULL;
-	const char *first = NULL, *last = NULL;
+	const char *found[QUOTED] = { NULL };
 	char *save, *line;
+	size_t n = 0;
 
 	if (fd_read_file(AT_FDCWD, path, 64u << 20, &text, NULL) < 0)
 		return;
 	save = text;
 	while ((line = strsep(&save, "\n"))) {
-		if (!strstr(line, "Error"))
-			continue;
-		if (!first)
-			first = line;
-		else
-			last = line;
+		const char *error = strstr(line, "Error");
+
+		if (error)
+			found[n++ % QUOTED] = error;
 	}
-	if (first)
-		buf_addf(out, "; %s", first);
-	if (last)
-		buf_addf(out, "; %s", last);
+	for (size_t i = n < QUOTED ? 0 : n - QUOTED; i < n; i++)
+		buf_addf(out, "; %s", found[i % QUOTED]);
 }
 
 static NORETURN void criu_child(const struct criu_run *run)
