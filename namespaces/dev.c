@@ -192,7 +192,6 @@ int dev_console(struct init_ctx *ctx, const char *dst, struct err *err)
 	if (r < 0)
 		return r;
 	fd_close(&ctx->console_fd);
-	(void)setsid(); /* EPERM: it is one already */
 	for (int fd = 0; fd < 3; fd++)
 		if (dup2(peer, fd) < 0)
 			return err_sys(err, -errno, "put the pty on fd %d", fd);

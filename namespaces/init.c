@@ -150,6 +150,20 @@ static int phase_loopback(struct init_ctx *ctx, struct err *err)
 	return ctx->plan->clone_flags & CLONE_NEWNET ? netdev_loopback_up(err) : 0;
 }
 
+/*
+ * A session of its own: the caller's terminal must not be the container's controlling one (TIOCSTI would type into the
+ * user's shell), its ^C comes by the relay, and criu can dump only sessions that lie in the pid namespace.
+ *
+ * Needs: the process in its pid namespace.
+ */
+static int phase_session(struct init_ctx *ctx, struct err *err)
+{
+	(void)ctx;
+	if (setsid() < 0 && errno != EPERM) /* EPERM: it leads one already */
+		return err_sys(err, -errno, "start a session");
+	return 0;
+}
+
 static int phase_keyring(struct init_ctx *ctx, struct err *err)
 {
 	return process_keyring(&ctx->process, err);
@@ -382,6 +396,7 @@ static const struct phase init_phases[] = {
 	{ "namespaces", phase_unshare },
 	{ "hostname", phase_hostname },
 	{ "loopback", phase_loopback },
+	{ "session", phase_session },
 	{ "keyring", phase_keyring },
 	{ "propagation", rootfs_propagation },
 	{ "procfs", phase_procfs },
@@ -402,6 +417,7 @@ static const struct phase exec_phases[] = {
 	{ "cgroup", phase_cgroup },
 	{ "join namespaces", phase_join },
 	{ "user namespace", phase_become_root },
+	{ "session", phase_session },
 	{ "keyring", phase_keyring },
 	{ "procfs", phase_procfs },
 	{ "console", phase_exec_console },

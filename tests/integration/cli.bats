@@ -366,6 +366,18 @@ ID_VERBS="checkpoint create delete events exec kill pause ps restore resume run 
 	awk '$0 != "line " NR-1 " of the text that has to arrive" { exit 1 } END { if (NR != 20000) exit 1 }' "$T/out"
 }
 
+@test "run, exec: the process leads a session of its own, and cannot type into the caller's terminal" {
+	mk_sh 'cut -d" " -f1,6,7 /proc/self/stat; sleep 600'
+	# pid, session and controlling terminal; the caller has one (script makes it)
+	script -qec "$RUNTIME --root $ROOT run --bundle $B $ID" /dev/null >"$T/tty" 2>&1 </dev/null 3>&- &
+	background $!
+	wait_for grep -q ' 1 0' "$T/tty"
+	script -qec "$RUNTIME --root $ROOT exec $ID sh -c 'cut -d\" \" -f1,6,7 /proc/\$\$/stat'" /dev/null >"$T/tty2" 2>&1 </dev/null 3>&-
+	read -r pid session terminal <"$T/tty2"
+	[ "$pid" = "$session" ]
+	[ "${terminal%$'\r'}" = 0 ]
+}
+
 @test "update: sizes with units, and bad ones" {
 	mk_bundle
 	ct_up
