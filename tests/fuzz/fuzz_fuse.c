@@ -2,7 +2,9 @@
 /* The input is a series of FUSE requests against an empty directory: u16 length, then the request, and so on. */
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "vm-mode/virtio/fs_server.h"
@@ -43,10 +45,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		struct fuse_init_in init;
 	} start = { .head = { .len = sizeof(start), .opcode = FUSE_INIT },
 		    .init = { .major = 7, .minor = 36, .flags = 0xffffffff } };
+	struct rlimit small = { .rlim_cur = 1 << 20, .rlim_max = 1 << 20 }; /* or FALLOCATE fills the disk */
 	char dir[] = "/tmp/fuzz-fuse.XXXXXX";
 	struct fs_config config = { .tag = "f", .root_fd = -1 };
 	struct fs_server fs;
 
+	(void)signal(SIGXFSZ, SIG_IGN);
+	(void)setrlimit(RLIMIT_FSIZE, &small);
 	if (!mkdtemp(dir))
 		return 0;
 	config.root_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);

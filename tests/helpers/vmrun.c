@@ -6,6 +6,8 @@
  *         [--fs TAG=DIR[,ro][,dax=MIB][,cache=auto|always|none]]
  *         [--blk FILE] [--blk-ro FILE] [--pmem FILE] [--net TAP] [--balloon]
  *
+ *   vmrun --probe     whether this KVM can run a stock kernel: exit code 0 or 1
+ *
  * The guest's console (hvc0) is standard input and output. The last line on standard error says how the guest
  * ended; exit code 0: power-off, 2: reset, 3: triple fault, 4: any other end, 1: it could not start.
  */
@@ -23,6 +25,7 @@
 #include "vm-mode/virtio/net.h"
 #include "vm-mode/virtio/pmem.h"
 #include "vm-mode/virtio/rng.h"
+#include "vm-mode/vmm/probe_x86.h"
 #include "vm-mode/vmm/vm.h"
 
 #define MAX_SHARES 4
@@ -33,7 +36,7 @@ struct options {
 	const char *kernel, *initrd, *cmdline;
 	uint64_t mem_mib;
 	unsigned cpus;
-	bool early, stages, balloon;
+	bool early, stages, balloon, probe;
 	const char *blk, *blk_ro, *pmem, *net;
 };
 
@@ -174,7 +177,7 @@ static int exit_code(enum vm_end end)
 	return end == VM_POWER_OFF ? 0 : end == VM_RESET ? 2 : end == VM_TRIPLE_FAULT ? 3 : 4;
 }
 
-enum { OPT_KERNEL = 256, OPT_INITRD, OPT_CMDLINE, OPT_MEM, OPT_CPUS, OPT_EARLY, OPT_STAGES, OPT_FS, OPT_BLK, OPT_BLK_RO, OPT_PMEM, OPT_NET, OPT_BALLOON };
+enum { OPT_KERNEL = 256, OPT_INITRD, OPT_CMDLINE, OPT_MEM, OPT_CPUS, OPT_EARLY, OPT_STAGES, OPT_FS, OPT_BLK, OPT_BLK_RO, OPT_PMEM, OPT_NET, OPT_BALLOON, OPT_PROBE };
 
 static const struct option long_options[] = {
 	{ "kernel", required_argument, NULL, OPT_KERNEL },   { "initrd", required_argument, NULL, OPT_INITRD },
@@ -183,7 +186,8 @@ static const struct option long_options[] = {
 	{ "stages", no_argument, NULL, OPT_STAGES },	     { "fs", required_argument, NULL, OPT_FS },
 	{ "blk", required_argument, NULL, OPT_BLK },	     { "blk-ro", required_argument, NULL, OPT_BLK_RO },
 	{ "pmem", required_argument, NULL, OPT_PMEM },	     { "net", required_argument, NULL, OPT_NET },
-	{ "balloon", no_argument, NULL, OPT_BALLOON },	     { 0 },
+	{ "balloon", no_argument, NULL, OPT_BALLOON },	     { "probe", no_argument, NULL, OPT_PROBE },
+	{ 0 },
 };
 
 static int parse(int argc, char **argv, struct options *o)
@@ -230,6 +234,9 @@ static int parse(int argc, char **argv, struct options *o)
 		case OPT_BALLOON:
 			o->balloon = true;
 			break;
+		case OPT_PROBE:
+			o->probe = true;
+			break;
 		case OPT_STAGES:
 			o->stages = true;
 			break;
@@ -237,7 +244,7 @@ static int parse(int argc, char **argv, struct options *o)
 			return -EINVAL;
 		}
 	}
-	return r < 0 || !o->kernel || optind != argc ? -EINVAL : 0;
+	return r < 0 || (!o->kernel && !o->probe) || optind != argc ? -EINVAL : 0;
 }
 
 int main(int argc, char **argv)
@@ -250,6 +257,12 @@ int main(int argc, char **argv)
 	if (parse(argc, argv, &o) < 0) {
 		fprintf(stderr, "usage: vmrun --kernel FILE [--initrd FILE] [--cmdline TEXT] [--mem MIB] [--cpus N]\n");
 		return 1;
+	}
+	if (o.probe) {
+		int r = probe_kvm(&err);
+
+		printf("vmrun: %s\n", r < 0 ? err.msg : "KVM runs stock kernels");
+		return r < 0;
 	}
 	if (run(&o, &end, &err) < 0) {
 		fprintf(stderr, "vmrun: %s\n", err.msg);
