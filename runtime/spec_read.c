@@ -137,7 +137,9 @@ static int fill_strlist(struct spec_reader *r, const struct json *node, struct s
 	size_t i = 0;
 
 	list->n = node->u.kids.n;
-	list->v = list->n ? arena_alloc(r->arena, (list->n + 1) * sizeof(char *)) : NULL;
+	if (!list->n)
+		return 0;
+	list->v = arena_alloc(r->arena, (list->n + 1) * sizeof(char *));
 	for (const struct json *k = node->u.kids.first; k; k = k->next) {
 		int result = spec_want(r, k, JSON_STRING);
 
@@ -169,7 +171,9 @@ int read_kvlist(struct spec_reader *r, const struct field *f UNUSED, const struc
 	size_t i = 0;
 
 	list->n = node->u.kids.n;
-	list->v = list->n ? arena_alloc(r->arena, list->n * sizeof(*list->v)) : NULL;
+	if (!list->n)
+		return 0;
+	list->v = arena_alloc(r->arena, list->n * sizeof(*list->v));
 	for (const struct json *k = node->u.kids.first; k; k = k->next) {
 		int result = spec_want(r, k, JSON_STRING);
 
