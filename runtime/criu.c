@@ -302,20 +302,57 @@ static void add_external_namespaces(struct strlist *l, struct container *c)
 	}
 }
 
-/* What 0, 1 and 2 are, in the words by which restore can hand in others for them. */
+/* mnt_id of an open file; -1 when it cannot be known. */
+static int mount_id_of(pid_t pid, int fd)
+{
+	AUTO_FREE char *path = xasprintf("/proc/%d/fdinfo/%d", (int)pid, fd);
+	AUTO_FREE char *text = NULL;
+	const char *at;
+
+	if (fd_read_file(AT_FDCWD, path, 1 << 16, &text, NULL) < 0)
+		return -1;
+	at = strstr(text, "mnt_id:");
+	return at ? (int)strtol(at + strlen("mnt_id:"), NULL, 10) : -1;
+}
+
+static bool container_has_mount(pid_t pid, int mount_id)
+{
+	AUTO_FREE char *path = xasprintf("/proc/%d/mountinfo", (int)pid);
+	AUTO_FREE char *text = NULL;
+	char *save, *line;
+
+	if (fd_read_file(AT_FDCWD, path, 64u << 20, &text, NULL) < 0)
+		return true;
+	save = text;
+	while ((line = strsep(&save, "\n"))) {
+		if (strtol(line, NULL, 10) == mount_id)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What 0, 1 and 2 are, in the words by which restore can hand in others for them: "pipe:[INODE]", or "file[MOUNT:INODE]"
+ * (hexadecimal) for a file of the host, such as the /dev/null or the log that an engine gave. "" is a closed one.
+ */
 static char *describe_fd(pid_t pid, int fd)
 {
 	AUTO_FREE char *path = xasprintf("/proc/%d/fd/%d", (int)pid, fd);
 	char target[4096];
+	int mount_id = mount_id_of(pid, fd);
 	ssize_t n = readlink(path, target, sizeof(target) - 1);
+	struct stat st;
 
-	if (n < 0)
+	if (n < 0 || stat(path, &st) < 0)
 		return xstrdup("");
 	target[n] = '\0';
+	if (target[0] == '/' && mount_id >= 0 && !container_has_mount(pid, mount_id))
+		return xasprintf("file[%x:%lx]", (unsigned)mount_id, (unsigned long)st.st_ino);
 	return xstrdup(target);
 }
 
-static int save_descriptors(const struct container *c, const char *image_path, struct err *err)
+/* Note them for restore, and tell criu which are none of the container's. */
+static int save_descriptors(const struct container *c, const char *image_path, struct strlist *argv, struct err *err)
 {
 	AUTO_BUF struct buf text = { 0 };
 	struct json_writer w = { .out = &text };
@@ -327,6 +364,8 @@ static int save_descriptors(const struct container *c, const char *image_path, s
 		AUTO_FREE char *what = describe_fd(c->pid, fd);
 
 		json_string(&w, what);
+		if (str_starts(what, "file["))
+			criu_add(argv, "--external=%s", what);
 	}
 	json_end_array(&w);
 	r = fd_write_file_atomic(AT_FDCWD, path, text.p, text.len, 0600, false);
@@ -349,11 +388,12 @@ int criu_checkpoint(struct container *c, const struct checkpoint_opts *o, struct
 	if (c->spec->has_process && c->spec->process.terminal && !o->shell_job)
 		return err_set(err, ENOTSUP, "container '%s' has a terminal: it can be checkpointed with --shell-job only", c->id);
 	r = criu_paths(o, true, &image, &work, err);
-	if (r == 0)
-		r = save_descriptors(c, image, err);
 	if (r < 0)
 		return r;
 	run.argv = criu_command(o, o->pre_dump ? "pre-dump" : "dump", image, work);
+	r = save_descriptors(c, image, &run.argv, err);
+	if (r < 0)
+		return r;
 	criu_add(&run.argv, "--tree=%d", (int)c->pid);
 	if (c->rootfs)
 		criu_add(&run.argv, "--root=%s", c->rootfs);

@@ -83,7 +83,7 @@ static int inherit_namespaces(struct criu_run *run, struct err *err)
 	return r;
 }
 
-/* Pipes that led out of the container are replaced by our own 0, 1 and 2. */
+/* Pipes and files that led out of the container are replaced by our own 0, 1 and 2. */
 static int inherit_stdio(struct criu_run *run, const char *image, struct err *err)
 {
 	CLEANUP(arena_done) struct arena arena = { 0 };
@@ -101,7 +101,7 @@ static int inherit_stdio(struct criu_run *run, const char *image, struct err *er
 	if (root->type != JSON_ARRAY)
 		return json_err(err, CRIU_DESCRIPTORS, root, EINVAL, "must be an array");
 	for (const struct json *e = root->u.kids.first; e && e->index < 3; e = e->next) {
-		if (e->type == JSON_STRING && str_starts(e->u.string, "pipe:"))
+		if (e->type == JSON_STRING && (str_starts(e->u.string, "pipe:") || str_starts(e->u.string, "file[")))
 			criu_add(&run->argv, "--inherit-fd=fd[%u]:%s", e->index, e->u.string);
 	}
 	return 0;
