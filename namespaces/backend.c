@@ -55,6 +55,7 @@ static void launch_init(struct ns_launch *l, struct container *c, const struct s
 
 	*l = (struct ns_launch){ .parent_sync_fd = -1, .own_console_fd = -1, .privileged = geteuid() == 0 };
 	x->container = c;
+	x->privileged = l->privileged;
 	x->spec = c->spec;
 	x->plan = &l->plan;
 	x->sync_fd = x->gate_fd = x->console_fd = x->root_tree_fd = x->root_fd = x->null_fd = x->mask_dir_fd = x->init_pidfd = -1;
@@ -408,8 +409,6 @@ static void fill_process(struct ns_launch *l, const struct create_opts *o)
 	p->has_personality = c->spec->has_personality;
 	p->personality = c->spec->personality;
 	p->keyring = o->no_new_keyring ? NULL : arena_printf(&c->arena, "_ses.%s", c->id);
-	/* Only own gid mapped by an unprivileged parent: setgroups will have been denied. */
-	p->setgroups_denied = l->plan.new_userns && !l->privileged && l->plan.gid_maps.n == 1 && l->plan.gid_maps.v[0].size == 1;
 }
 
 static int ns_create(struct container *c, const struct create_opts *o, struct err *err)

@@ -21,15 +21,19 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+static int phase_undumpable(struct init_ctx *ctx, struct err *err)
+{
+	(void)ctx;
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? err_sys(err, -errno, "make init non-dumpable") : 0;
+}
+
 /* Needs: nothing. Must not: be ptraced or read by anybody in the container, from the first moment on. */
 static int phase_harden(struct init_ctx *ctx, struct err *err)
 {
-	(void)ctx;
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return err_sys(err, -errno, "make init non-dumpable");
 	(void)prctl(PR_SET_NAME, "brig:init", 0, 0, 0); /* cosmetic */
 	umask(0);
-	return 0;
+	/* The files of a non-dumpable process in /proc are root's: an unprivileged parent writes the id maps first. */
+	return ctx->privileged ? phase_undumpable(ctx, err) : 0;
 }
 
 /* Needs: the parent's word that id maps, scope and net devices are in place. */
@@ -78,6 +82,14 @@ static int phase_join(struct init_ctx *ctx, struct err *err)
 	return 0;
 }
 
+/* An unprivileged user who maps only the own group has had to give up setgroups(2) for this user namespace. */
+static bool setgroups_denied(void)
+{
+	AUTO_FREE char *text = NULL;
+
+	return fd_read_file(AT_FDCWD, "/proc/self/setgroups", 64, &text, NULL) == 0 && str_starts(text, "deny");
+}
+
 /* Needs: written id maps. Files made from here on belong to the container's root. */
 static int phase_become_root(struct init_ctx *ctx, struct err *err)
 {
@@ -85,6 +97,7 @@ static int phase_become_root(struct init_ctx *ctx, struct err *err)
 
 	if (!userns)
 		return 0;
+	ctx->process.setgroups_denied = setgroups_denied();
 	/* An id map without 0 is legal (EINVAL): then the ids stay as they are. */
 	if (setresgid(0, 0, 0) < 0 && errno != EINVAL)
 		return err_sys(err, -errno, "become group 0 of the user namespace");
@@ -390,6 +403,7 @@ struct phase {
 static const struct phase init_phases[] = {
 	{ "harden", phase_harden },
 	{ "go", phase_go },
+	{ "undumpable", phase_undumpable },
 	{ "cgroup", phase_cgroup },
 	{ "join namespaces", phase_join },
 	{ "user namespace", phase_become_root },
@@ -414,6 +428,7 @@ static const struct phase init_phases[] = {
 static const struct phase exec_phases[] = {
 	{ "harden", phase_harden },
 	{ "go", phase_go },
+	{ "undumpable", phase_undumpable },
 	{ "cgroup", phase_cgroup },
 	{ "join namespaces", phase_join },
 	{ "user namespace", phase_become_root },

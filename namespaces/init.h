@@ -26,7 +26,7 @@ struct init_ctx {
 	int mask_dir_fd;    /* attached shared read-only tmpfs that hides directories, or -1 */
 	bool in_v2_cgroup;  /* born in cgroup_clone_fd() */
 	bool no_pivot;
-	bool privileged;    /* the parent opened the sources */
+	bool privileged;    /* the parent is root: it opened the sources, and may open /proc/PID of a non-dumpable child */
 	int ns_fds[NS_TYPES]; /* to join, or -1 */
 	uint64_t exec_flags;  /* exec: namespaces of init_pidfd to join at once */
 	int init_pidfd;

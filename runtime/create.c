@@ -130,6 +130,8 @@ static int save_pending(const struct cgroup *cg, void *arg, struct err *err)
 int container_make_cgroup(struct container *c, bool rw_mount, bool userns, struct err *err)
 {
 	struct cgroup_opts o = cgroup_options(c, rw_mount);
+	const struct cgroup_hierarchy *none;
+	int r;
 
 	o.owner_uid = userns && c->spec->has_process ? host_uid(c->spec, c->spec->process.user.uid) :
 		      c->spec->has_process	     ? c->spec->process.user.uid :
@@ -140,7 +142,17 @@ int container_make_cgroup(struct container *c, bool rw_mount, bool userns, struc
 		return 0; /* the scope is made around the init process */
 	o.before_make = save_pending;
 	o.before_make_arg = c;
-	return cgroup_create(&c->cgroup, &o, &c->spec->resources, 0, err);
+	r = cgroup_create(&c->cgroup, &o, &c->spec->resources, 0, err);
+	if (r < 0)
+		return r;
+	/* Rootless, and nothing is delegated to this user: there is no cgroup to speak of. */
+	if (cgroup_hierarchies(c->cgroup, &none) == 0) {
+		if (c->spec->resources.set)
+			log_info("no cgroup is delegated to this user: the limits of linux.resources are not in force");
+		cgroup_free(c->cgroup);
+		c->cgroup = NULL;
+	}
+	return 0;
 }
 
 int container_cgroup_with_pid(struct container *c, pid_t pid, struct err *err)

@@ -1,0 +1,85 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Containers of an unprivileged user, with and without subordinate ids, and without a delegated cgroup.
+
+load helpers
+
+setup_file() {
+	export U=brig-rl-$$
+	useradd -M -s /bin/sh "$U" || return 1
+	export D
+	D=$(mktemp -d /tmp/brig-rootless.XXXXXX)
+	chmod 711 "$D"
+	cp "$RUNTIME" "$D/rt" # the checkout may be closed to other users
+	cp -a "$(cached_rootfs)" "$D/rootfs"
+	mkdir "$D/run"
+	chown -R "$U" "$D/run" "$D/rootfs"
+}
+
+teardown_file() {
+	userdel "$U" 2>/dev/null
+	sed -i "/^$U:/d" /etc/subuid /etc/subgid
+	rm -rf "$D"
+}
+
+# as the user, in a session of his own
+as_user() {
+	(cd "$D/bundle" && setpriv --reuid "$U" --regid "$(id -g "$U")" --clear-groups env -i PATH="$PATH" XDG_RUNTIME_DIR="$D/run" "$@")
+}
+
+bundle() { # JQ-FILTER, a root-style config
+	rm -rf "$D/bundle"
+	mkdir "$D/bundle"
+	jq --arg r "$D/rootfs" ".root.path = \$r | $1" "$TOP/tests/integration/base-config.json" >"$D/bundle/config.json"
+	chmod 755 "$D/bundle"
+	chmod 644 "$D/bundle/config.json"
+}
+
+@test "rootless: a root-style config runs in a user namespace that brig adds" {
+	bundle '.process.terminal = false | .process.args = ["sh", "-c", "id -u; cat /proc/self/uid_map"]'
+	run as_user "$D/rt" run "rl-a-$$"
+	[ "$status" = 0 ]
+	[ "${lines[0]}" = 0 ]
+	[[ "${lines[1]}" =~ ^\ *0\ +$(id -u "$U")\ +1$ ]]
+	# subordinate ids follow, where the system gave the user some
+	if grep -q "^$U:" /etc/subuid; then [[ "${lines[2]}" =~ ^\ *1\ +$(sed -n "s/^$U:\([0-9]*\):.*/\1/p" /etc/subuid)\ +65536$ ]]; fi
+	[ -z "$(ls "$D/run/brig")" ]
+}
+
+@test "rootless: spec --rootless makes a config that runs" {
+	rm -rf "$D/bundle"
+	mkdir "$D/bundle"
+	chown "$U" "$D/bundle"
+	as_user "$D/rt" spec --rootless
+	sed -i -e 's/"terminal": true/"terminal": false/' -e 's|"sh"$|"id", "-u"|' -e "s|\"path\": \"rootfs\"|\"path\": \"$D/rootfs\"|" "$D/bundle/config.json"
+	run as_user "$D/rt" run "rl-b-$$"
+	[ "$status" = 0 ]
+	[ "$output" = 0 ]
+}
+
+@test "rootless: create, start, exec, kill and delete, and nothing stays" {
+	bundle '.process.terminal = false | .process.args = ["sleep", "100"]'
+	as_user "$D/rt" create "rl-c-$$" </dev/null >/dev/null 2>&1
+	as_user "$D/rt" start "rl-c-$$"
+	run as_user "$D/rt" exec "rl-c-$$" id -u
+	[ "$output" = 0 ]
+	as_user "$D/rt" kill "rl-c-$$" KILL
+	wait_for sh -c "as_user() { :; }; ! pgrep -u $U sleep"
+	as_user "$D/rt" delete "rl-c-$$"
+	[ -z "$(ls "$D/run/brig")" ]
+}
+
+@test "rootless: says which limits are not in force" {
+	bundle '.process.terminal = false | .process.args = ["true"] | .linux.resources.memory.limit = 100000000'
+	run as_user "$D/rt" --debug run "rl-d-$$"
+	[ "$status" = 0 ]
+	[[ "$output" == *"not in force"* ]]
+}
+
+@test "rootless: the state directory of another user is not used" {
+	bundle '.process.terminal = false'
+	run as_user "$D/rt" --root /run/brig-not-mine list
+	[ "$status" = 0 ]
+	run as_user "$D/rt" --root /root/x run "rl-e-$$"
+	[ "$status" = 1 ]
+}
