@@ -94,8 +94,10 @@ console() {
 @test "run in a terminal: input, output, exit code, and the size follows" {
 	mk_sh 'stty size; trap "echo resized \$(stty size)" WINCH; until read -r l; do :; done; echo "got $l"; sleep 0.2 & wait; exit 6' '.process.terminal = true'
 	mkfifo "$T/in"
-	"$(helper onpty)" 83x33 "$RUNTIME" --root "$ROOT" run --bundle "$B" "$ID" <"$T/in" >"$T/tty" 3>&- &
+	onpty=$(helper onpty)
+	"$onpty" 83x33 "$RUNTIME" --root "$ROOT" run --bundle "$B" "$ID" <"$T/in" >"$T/tty" 2>"$T/err" 3>&- &
 	local pty=$!
+	background $pty
 	exec 8>"$T/in"
 	wait_for grep -q '^33 83' "$T/tty"
 	kill -USR1 $pty
@@ -113,8 +115,10 @@ console() {
 @test "run in a terminal: control-C reaches the program" {
 	mk_sh 'trap "echo interrupted; exit 4" INT; echo ready; while :; do sleep 0.05; done' '.process.terminal = true'
 	mkfifo "$T/in"
-	"$(helper onpty)" 80x24 "$RUNTIME" --root "$ROOT" run --bundle "$B" "$ID" <"$T/in" >"$T/tty" 3>&- &
+	onpty=$(helper onpty)
+	"$onpty" 80x24 "$RUNTIME" --root "$ROOT" run --bundle "$B" "$ID" <"$T/in" >"$T/tty" 2>"$T/err" 3>&- &
 	local pty=$! rc=0
+	background $pty
 	exec 8>"$T/in"
 	wait_for grep -q ready "$T/tty"
 	printf '\003' >&8
