@@ -149,6 +149,18 @@ static int open_sync(struct ns_launch *l, struct err *err)
 	return 0;
 }
 
+/* A program starts with all signals as the kernel has them at boot, whatever the caller of the runtime ignores or blocks:
+ * a shell's background job ignores INT and QUIT, and an ignored signal cannot be caught by a shell. */
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		(void)signal(sig, SIG_DFL); /* KILL, STOP and libc's own two refuse */
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /* Close in the child what belongs to the parent; the state directory first: a fd of it inside a container is a way out. */
 static void child_main(struct ns_launch *l)
 {
@@ -156,6 +168,7 @@ static void child_main(struct ns_launch *l)
 	fd_close(&l->own_console_fd);
 	fd_close(&l->ctx.container->dir_fd);
 	fd_close(&l->ctx.container->lock_fd);
+	reset_signals();
 	init_main(&l->ctx);
 }
 
@@ -428,7 +441,7 @@ static int ns_create(struct container *c, const struct create_opts *o, struct er
 	if (r < 0)
 		return r;
 	if (!o->run) {
-		l.ctx.gate_fd = fd_unix_listen(c->dir_fd, "gate");
+		l.ctx.gate_fd = fd_seqpacket_listen(c->dir_fd, "gate");
 		if (l.ctx.gate_fd < 0)
 			return err_sys(err, l.ctx.gate_fd, "make the gate");
 	}
@@ -522,7 +535,7 @@ static int ns_start(struct container *c, struct err *err)
 	int r;
 
 	if (sock < 0)
-		sock = fd_unix_connect(c->dir_fd, "gate");
+		sock = fd_seqpacket_connect(c->dir_fd, "gate");
 	if (sock < 0)
 		return err_sys(err, sock, "open the gate");
 	r = container_load_spec(c, err);

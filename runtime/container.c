@@ -268,7 +268,7 @@ static bool at_gate(struct container *c)
 
 	if (faccessat(c->dir_fd, "gate", F_OK, 0) < 0)
 		return false;
-	fd = fd_unix_connect(c->dir_fd, "gate");
+	fd = fd_seqpacket_connect(c->dir_fd, "gate");
 	return fd >= 0;
 }
 

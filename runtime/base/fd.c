@@ -218,9 +218,9 @@ static int unix_address(int dir_fd, const char *path, struct sockaddr_un *sun, i
 	return 0;
 }
 
-static int unix_socket(int dir_fd, const char *path, bool listening)
+static int unix_socket(int dir_fd, const char *path, int type, bool listening)
 {
-	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	AUTO_CLOSE int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 	AUTO_CLOSE int parent_fd = -1;
 	struct sockaddr_un sun;
 	int r;
@@ -241,12 +241,22 @@ static int unix_socket(int dir_fd, const char *path, bool listening)
 
 int fd_unix_connect(int dir_fd, const char *path)
 {
-	return unix_socket(dir_fd, path, false);
+	return unix_socket(dir_fd, path, SOCK_STREAM, false);
 }
 
 int fd_unix_listen(int dir_fd, const char *path)
 {
-	return unix_socket(dir_fd, path, true);
+	return unix_socket(dir_fd, path, SOCK_STREAM, true);
+}
+
+int fd_seqpacket_connect(int dir_fd, const char *path)
+{
+	return unix_socket(dir_fd, path, SOCK_SEQPACKET, false);
+}
+
+int fd_seqpacket_listen(int dir_fd, const char *path)
+{
+	return unix_socket(dir_fd, path, SOCK_SEQPACKET, true);
 }
 
 const char *fd_proc_path(int fd, char buf[FD_PROC_PATH_LEN])

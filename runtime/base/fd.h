@@ -34,6 +34,9 @@ ssize_t fd_recv(int sock_fd, void *data, size_t n, int *ret_fds, size_t max_fds,
  * /proc/self/fd. Returns a CLOEXEC fd or -errno. */
 int fd_unix_connect(int dir_fd, const char *path) MUST_CHECK;
 int fd_unix_listen(int dir_fd, const char *path) MUST_CHECK;
+/* The same, for messages of the sync protocol. */
+int fd_seqpacket_connect(int dir_fd, const char *path) MUST_CHECK;
+int fd_seqpacket_listen(int dir_fd, const char *path) MUST_CHECK;
 
 /* Remove every plain file in the directory dir_fd; sub-directories stay. */
 int fd_remove_files(int dir_fd) MUST_CHECK;

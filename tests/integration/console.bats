@@ -138,6 +138,7 @@ console() {
 	mk_bundle
 	ct_up
 	run "$(helper onpty)" 85x35 "$RUNTIME" --root "$ROOT" exec --tty "$ID" sh -c 'tty; stty size; exit 11' </dev/null 3>&-
+	echo "$output"
 	[ "$status" = 11 ]
 	[[ "$output" == *"/dev/pts/"* && "$output" == *"35 85"* ]]
 }
