@@ -134,11 +134,11 @@ $(filter $(FUZZ_VMM),$(FUZZ_BIN)): $(B)/fuzz/%: $(B)/obj/tests/fuzz/fuzz_%.o $(B
 	$(FUZZ_LD) -pthread
 .PHONY: fuzz fuzz-run
 fuzz:
-	$(Q)$(MAKE) --no-print-directory CC=clang SAN=fuzzer-no-link,address,undefined VARIANT_SUFFIX=-fuzz fuzz-run
+	$(Q)$(MAKE) --no-print-directory CC=clang WERROR=0 SAN=fuzzer-no-link,address,undefined VARIANT_SUFFIX=-fuzz fuzz-run
 fuzz-run: $(FUZZ_BIN)
 	$(Q)for f in $^; do seeds=tests/fuzz/corpus/$${f##*/}; [ -d "$$seeds" ] || seeds=; mkdir -p "$$f.corpus"; \
-		"$$f" -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 -artifact_prefix="$$f-" \
-			"$$f.corpus" $$seeds >"$$f.log" 2>&1 || { cat "$$f.log"; exit 1; }; \
+		"$$f" -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -artifact_prefix="$(CURDIR)/$$f-" \
+			"$(CURDIR)/$$f.corpus" $$seeds >"$$f.log" 2>&1 || { cat "$$f.log"; exit 1; }; \
 		echo "fuzz: $${f##*/}: $$(awk '/executed_units/ { print $$2 }' "$$f.log") runs"; done
 
 .PHONY: check-unit
