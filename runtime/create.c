@@ -213,6 +213,8 @@ static int prepare(struct container *c, const struct create_opts *o, char **conf
 		r = read_config(c, o, config, n, err);
 	if (!r)
 		r = fill(c, err);
+	if (!r)
+		r = spec_check_backend(c->spec, c->backend != &namespaces_backend, err);
 	if (!r && c->backend->check)
 		r = c->backend->check(c->spec, err);
 	return r;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/spec.h"
 
+#include "runtime/base/log.h"
 #include "runtime/spec_fields.h"
 
 #include <errno.h>
@@ -257,6 +258,17 @@ int spec_parse_resources(struct arena *arena, struct spec_resources *ret, const 
 	if (result >= 0)
 		*ret = res;
 	return result;
+}
+
+int spec_check_backend(const struct spec *spec, bool vm, struct err *err)
+{
+	for (const struct spec_note *note = spec->notes; note; note = note->next) {
+		if (vm && !note->vm && !note->label)
+			return err_set(err, ENOTSUP, "%s: not supported in vm-mode", note->place);
+		if (vm ? !note->vm : !note->namespaces)
+			log_warn("%s: ignored in %s mode", note->place, vm ? "vm" : "namespaces");
+	}
+	return 0;
 }
 
 void spec_done(struct spec *spec)

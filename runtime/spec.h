@@ -265,8 +265,17 @@ struct spec_vm {
 	struct opt_u64 memory_bytes;
 };
 
+/* A field of the file that not every backend acts on; spec_check_backend() judges it. */
+struct spec_note {
+	struct spec_note *next;
+	const char *place; /* "config.json:3:4: vm" */
+	bool namespaces, vm; /* who acts on it */
+	bool label;	     /* a security label of the host, which has no meaning inside a guest */
+};
+
 struct spec {
 	struct arena arena;
+	struct spec_note *notes;
 	char *oci_version;
 	char *root_path; /* as written, relative to the bundle or absolute */
 	bool root_readonly;
@@ -316,6 +325,10 @@ int spec_parse_resources(struct arena *arena, struct spec_resources *ret, const 
 
 /* Split spec_mount.options into the fields below them; also used for options that the command line gives. */
 int spec_mount_split_options(struct arena *arena, struct spec_mount *m, struct err *err) MUST_CHECK;
+
+/* Fields that this backend does not act on: namespaces mode ignores vm's with a warning, as every runtime that makes no
+ * machine does; vm-mode refuses what it has not, and warns of the host's security labels, which engines always set. */
+int spec_check_backend(const struct spec *spec, bool vm, struct err *err) MUST_CHECK;
 
 /* Release everything; accepts a zeroed spec. */
 void spec_done(struct spec *spec);

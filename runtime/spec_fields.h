@@ -44,6 +44,7 @@ struct field {
 	const char *what;		  /* read_name, read_flags: "is not a ..." */
 	int64_t min;			  /* read_i64 and kin */
 	uint64_t max;
+	bool label;	  /* a security label of the host: vm-mode warns in place of refusing */
 	const char *note; /* for the coverage page */
 };
 

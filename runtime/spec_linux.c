@@ -354,7 +354,7 @@ static const struct field linux_fields[] = {
 	FIELD("sysctl", JSON_OBJECT, false, FIELD_BOTH, SPEC(sysctl), read_sysctl),
 	FIELD("maskedPaths", JSON_ARRAY, false, FIELD_BOTH, SPEC(masked_paths), read_abs_paths),
 	FIELD("readonlyPaths", JSON_ARRAY, false, FIELD_BOTH, SPEC(readonly_paths), read_abs_paths),
-	FIELD("mountLabel", JSON_STRING, false, FIELD_NAMESPACES, SPEC(mount_label), read_string),
+	FIELD("mountLabel", JSON_STRING, false, FIELD_NAMESPACES, SPEC(mount_label), read_string, .label = true),
 	FIELD("intelRdt", JSON_OBJECT, false, FIELD_BOTH, SPEC(intel_rdt), read_object, .object = &rdt_type),
 	FIELD("memoryPolicy", JSON_OBJECT, false, FIELD_BOTH, SPEC(memory_policy), read_object, .object = &memory_policy_type),
 	FIELD("personality", JSON_OBJECT, false, FIELD_BOTH, 0, read_object, .object = &personality_type),

@@ -51,6 +51,26 @@ static const struct field *find_field(const struct object_type *t, const char *n
 	return NULL;
 }
 
+/* Remember a field that not every backend acts on. Empty strings and lists ask for nothing. */
+static void note_support(struct spec_reader *r, const struct field *f, const struct json *node)
+{
+	AUTO_FREE char *place = NULL;
+	struct spec_note *note;
+
+	if (!r->spec || f->support == FIELD_BOTH || f->read == read_other_platform || f->read == read_refused)
+		return;
+	if (node->type == JSON_STRING ? !node->u.string[0] : node->type > JSON_STRING && !node->u.kids.n)
+		return;
+	place = json_place(node);
+	note = arena_alloc(r->arena, sizeof(*note));
+	note->place = arena_printf(r->arena, "%s:%u:%u: %s", r->name, node->line, node->col, place);
+	note->namespaces = f->support & FIELD_NAMESPACES;
+	note->vm = f->support & FIELD_VM;
+	note->label = f->label;
+	note->next = r->spec->notes;
+	r->spec->notes = note;
+}
+
 static int read_member(struct spec_reader *r, const struct object_type *t, const struct json *node, char *base)
 {
 	const struct field *f = find_field(t, node->key);
@@ -65,6 +85,8 @@ static int read_member(struct spec_reader *r, const struct object_type *t, const
 	if (node->type == JSON_NULL)
 		return 0;
 	result = spec_want(r, node, f->type);
+	if (result >= 0)
+		note_support(r, f, node);
 	return result < 0 ? result : f->read(r, f, node, base + f->offset);
 }
 

@@ -37,8 +37,8 @@ int main(void)
 	printf("# What of config.json is in force\n\n"
 	       "Made by `make coverage` from the table that reads the file (`runtime/spec*.c`): do not edit.\n\n"
 	       "A field is in force or refused with an error that names it. Fields that the table does not have are a warning, and an\n"
-	       "error with `--strict`. \"no\" for a backend means that it refuses the field when it is created, or that its note says\n"
-	       "what happens.\n\n"
+	       "error with `--strict`. What only vm-mode has is ignored with a warning in namespaces mode; what vm-mode lacks it\n"
+	       "refuses, but for the host's security labels, which mean nothing inside a guest: those are a warning.\n\n"
 	       "| field | type | namespaces | vm | note |\n|---|---|---|---|---|\n");
 	print_type(&spec_type_root, "");
 	printf("\n## Mount options\n\nAny other option is handed to the file system.\n\n");

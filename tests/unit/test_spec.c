@@ -250,6 +250,29 @@ static void test_parts(void)
 	arena_done(&a);
 }
 
+static void test_backends(void)
+{
+	struct err err = { 0 };
+	struct spec s;
+
+	ok(parse(&s, "{" MINIMAL ",\"hostname\":null,\"linux\":{\"mountLabel\":\"\"}}", true, &err) == 0 && !s.notes,
+	   "spec: a usual configuration is for both backends");
+	spec_done(&s);
+	ok(parse(&s, "{" MINIMAL ",\"vm\":{\"kernel\":{\"path\":\"/k\"}}}", true, &err) == 0, "spec: a kernel");
+	ok(spec_check_backend(&s, true, &err) == 0, "spec: is for vm-mode");
+	ok(spec_check_backend(&s, false, &err) == 0, "spec: and no error in namespaces mode");
+	spec_done(&s);
+	ok(parse(&s, "{" MINIMAL ",\"linux\":{\"mountLabel\":\"l\"}}", true, &err) == 0 && spec_check_backend(&s, true, &err) == 0,
+	   "spec: a label is no error in vm-mode");
+	spec_done(&s);
+	ok(parse(&s, "{" MINIMAL ",\"linux\":{\"namespaces\":[{\"type\":\"network\"}],\"netDevices\":{\"e\":{}}}}", true, &err) == 0,
+	   "spec: a net device");
+	ok(spec_check_backend(&s, false, &err) == 0, "spec: is for namespaces mode");
+	ok(spec_check_backend(&s, true, &err) < 0, "spec: and refused in vm-mode");
+	like(err.msg, ": linux.netDevices: not supported in vm-mode", "spec: with its place");
+	spec_done(&s);
+}
+
 /* Every row can be found, has a reader, and no name is there twice. */
 static void walk(const struct object_type *t, int depth)
 {
@@ -326,6 +349,7 @@ int main(void)
 	test_lenient();
 	test_warnings();
 	test_parts();
+	test_backends();
 	test_names();
 	test_speed(text, n);
 	spec_done(&full);
