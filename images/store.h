@@ -7,6 +7,9 @@
 #include "images/rootfs.h"
 #include "images/tree.h"
 
+struct manifest;
+struct image_config;
+
 /*
  * DOC: the store
  *
@@ -94,5 +97,72 @@ int store_mount_chain(struct store *s, const struct digest *chain, struct err *e
 
 /* The files that make up the flat device of a chain, in order, for a guest. */
 int store_chain_files(struct store *s, const struct digest *chain, struct rootfs_files *ret, struct err *err) MUST_CHECK;
+
+/* ---- images ---- */
+
+/* A stored image: its record and, filled by store_list() and store_resolve(), its names. */
+struct store_image {
+	struct digest manifest, config, chain;
+	int64_t stored_s;  /* when, in seconds since 1970 */
+	uint64_t size;	   /* of manifest, config, layer data and metadata; layers count in every image that has them */
+	char **names;	   /* owned; sorted */
+	size_t n_names;
+};
+void store_image_done(struct store_image *i);
+#define AUTO_IMAGE CLEANUP(store_image_done)
+
+/* Everything of the image is stored: check that it is (config and every layer, diff_ids against the manifest), build the
+ * chain, write the record, then the names. The caller holds the store. -ENOENT names what is missing. */
+int store_commit_image(struct store *s, const struct digest *manifest, const char *const *names, size_t n_names,
+		       struct store_image *ret, struct err *err) MUST_CHECK;
+
+/* Manifest and config of a stored image, both checked against their digests. */
+int store_load_image(struct store *s, const struct digest *manifest, struct manifest *ret_manifest, struct image_config *ret_config,
+		     struct err *err) MUST_CHECK;
+/* Only the config, quickly: what `run` needs. */
+int store_image_config(struct store *s, const struct store_image *image, struct image_config *ret, struct err *err) MUST_CHECK;
+
+/* A name as it was given to store_tag(), a manifest or config digest, or at least 3 hexadecimal digits of one with or without
+ * "sha256:". -ENOENT; -ENOTUNIQ when several images begin so. */
+int store_resolve(struct store *s, const char *what, struct store_image *ret, struct err *err) MUST_CHECK;
+int store_read_image(struct store *s, const struct digest *manifest, struct store_image *ret, struct err *err) MUST_CHECK;
+
+/* All images, newest first; the caller frees each element and the array. */
+int store_list(struct store *s, struct store_image **ret, size_t *ret_n, struct err *err) MUST_CHECK;
+void store_list_done(struct store_image *list, size_t n);
+
+/* Names are opaque here (callers normalise references). A name moves to the new image when it exists. */
+int store_tag(struct store *s, const char *name, const struct digest *manifest, struct err *err) MUST_CHECK;
+int store_untag(struct store *s, const char *name, struct err *err) MUST_CHECK;
+
+/* Remove the image's record and all its names; its files go with the next gc. -EBUSY while a container uses it. */
+int store_remove_image(struct store *s, const struct digest *manifest, struct err *err) MUST_CHECK;
+
+/* owner (a container's id) uses the image; gc and removal leave it alone until the reference is dropped. */
+int store_add_ref(struct store *s, const char *owner, const struct digest *manifest, struct err *err) MUST_CHECK;
+int store_drop_ref(struct store *s, const char *owner, struct err *err) MUST_CHECK;
+
+/* ---- care ---- */
+
+enum store_gc_mode {
+	STORE_GC_GARBAGE,  /* what no image refers to */
+	STORE_GC_DANGLING, /* also images without a name that no container uses */
+	STORE_GC_UNUSED,   /* also images with names that no container uses */
+};
+struct store_gc_result {
+	uint64_t n_images, n_files, bytes;
+};
+/* Waits for those who hold the store. */
+int store_gc(struct store *s, enum store_gc_mode mode, struct store_gc_result *ret, struct err *err) MUST_CHECK;
+
+struct store_fsck_options {
+	bool repair; /* remove what is damaged, rebuild chains; images that lost something are reported */
+	/* One line for each finding: what, and why. */
+	void (*report)(void *ctx, const char *what, const char *why);
+	void *ctx;
+};
+/* Re-verify everything: blobs against their digests, tables and file contents against their checksums, chains against a
+ * new build. Returns the number of findings that stay. */
+int store_fsck(struct store *s, const struct store_fsck_options *o, struct err *err) MUST_CHECK;
 
 #endif

@@ -29,6 +29,18 @@ char *store_blob_path(const struct digest *d) __attribute__((returns_nonnull));
 char *store_layer_path(const struct digest *d, const char *ending) __attribute__((returns_nonnull));
 char *store_chain_path(const struct digest *d) __attribute__((returns_nonnull));
 
+char *store_image_path(const struct digest *manifest) __attribute__((returns_nonnull));
+char *store_name_path(const char *name) __attribute__((returns_nonnull));
+
+int store_write_record(struct store *s, const struct store_image *i) MUST_CHECK;
+/* A file of names/ or refs/: the digest, and the name or owner (new string; ret_name may be NULL). -errno. */
+int store_read_name(struct store *s, const char *path, struct digest *ret, char **ret_name) MUST_CHECK;
+/* Call fn for each file of a folder until it returns non-zero. */
+int store_for_each(struct store *s, const char *folder, int (*fn)(void *ctx, const char *path, const char *name),
+		   void *ctx) MUST_CHECK;
+/* Does a file of names/ or refs/ lead to the image? True when it cannot be known. */
+bool store_is_referenced(struct store *s, const char *folder, const struct digest *manifest);
+
 /* A layer's files, mapped and open. */
 struct chain_layer {
 	void *table; /* mapped */
