@@ -46,6 +46,20 @@ int arch_create_irqchip(struct vm *vm, struct err *err)
 	return r < 0 ? err_sys(err, r, "make the interrupt controller") : 0;
 }
 
+/* A kernel that finds hardware-reduced ACPI and no EFI resets by a jump to the BIOS in real mode (Linux: reboot_init()
+ * chooses BOOT_EFI, which falls back to BOOT_BIOS). So there is a BIOS of nine bytes. */
+static int write_reset_code(const struct guest_mem *m)
+{
+	static const uint8_t code[] = {
+		0xb0, X86_RESET_VALUE,				     /* mov $1, %al */
+		0xba, X86_PORT_RESET & 0xff, X86_PORT_RESET >> 8,    /* mov $0x602, %dx */
+		0xee,						     /* out %al, %dx */
+		0xf4, 0xeb, 0xfd,				     /* hlt; jmp to the hlt */
+	};
+
+	return guest_mem_write(m, X86_RESET_CODE, code, sizeof(code));
+}
+
 int arch_load(struct vm *vm, struct err *err)
 {
 	struct acpi_device devices[VM_MAX_DEVICES];
@@ -62,8 +76,10 @@ int arch_load(struct vm *vm, struct err *err)
 						   .mmio_len = 0x1000,
 						   .gsi = arch_gsi(i) };
 	r = acpi_write(&vm->mem, X86_ACPI, X86_ACPI_END, &acpi);
+	if (r == 0)
+		r = write_reset_code(&vm->mem);
 	if (r < 0)
-		return err_sys(err, r, "write the ACPI tables");
+		return err_sys(err, r, "write the firmware's tables");
 	vm->arch_entry = img.entry;
 	return boot_write_params(&vm->mem, &img, vm->config.cmdline, X86_ACPI, err);
 }

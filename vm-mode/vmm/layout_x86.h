@@ -14,7 +14,8 @@
 #define X86_CMDLINE_MAX 0x10000U
 #define X86_LOW_END	0x9fc00U
 #define X86_ACPI	0xe0000U /* RSDP first, where a search would find it too */
-#define X86_ACPI_END	0x100000U
+#define X86_ACPI_END	0xff000U
+#define X86_RESET_CODE	0xffff0U /* where a BIOS would start: a few bytes that reset the machine */
 #define X86_KERNEL_MIN	0x100000U
 
 #define X86_MMIO_BASE	0xc0000000U /* virtio-mmio windows, 4 KiB each */
