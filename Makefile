@@ -188,7 +188,7 @@ $(B)/helpers/%: tests/helpers/%.c
 	$(Q)$(CC) -D_GNU_SOURCE -I. $(filter-out -fsanitize=%,$(CFLAGS_ALL)) -static -o $@ $<
 
 .PHONY: bench
-bench: all $(B)/bench/floor
+bench: all $(B)/bench/floor # needs hyperfine, jq; compares with crun and runc where installed
 	$(Q)tests/bench/run.sh $(B)
 $(B)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
