@@ -4,6 +4,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
+#include "runtime/base/user.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -138,30 +139,9 @@ static void add_rootless_map(struct arena *arena, struct spec_id_maps *maps, uin
 		maps->v[maps->n++] = (struct spec_id_map){ 1, start, count };
 }
 
-/* The user's name, from /etc/passwd by hand: libc's look-up would load NSS modules. */
-static char *user_name(uint32_t uid)
-{
-	AUTO_FREE char *text = NULL;
-	char *rest, *line;
-
-	if (fd_read_file(AT_FDCWD, "/etc/passwd", 4 << 20, &text, NULL) < 0)
-		return xstrdup("");
-	rest = text;
-	while ((line = strsep(&rest, "\n"))) {
-		char *name = strsep(&line, ":"), *number;
-		uint32_t id;
-
-		(void)strsep(&line, ":");
-		number = line ? strsep(&line, ":") : NULL;
-		if (number && str_to_u32(number, &id) == 0 && id == uid)
-			return xstrdup(name);
-	}
-	return xstrdup("");
-}
-
 int idmap_rootless(struct plan *plan, const struct spec *spec, uint32_t euid, uint32_t egid, struct err *err)
 {
-	AUTO_FREE char *user = user_name(euid);
+	AUTO_FREE char *user = user_name_of(euid);
 
 	(void)err;
 	if (spec->uid_maps.n || spec->gid_maps.n)

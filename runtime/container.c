@@ -7,6 +7,7 @@
 #include "runtime/base/path.h"
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
+#include "runtime/base/user.h"
 #include "runtime/container_internal.h"
 #include "runtime/version.h"
 
@@ -298,8 +299,11 @@ void container_state_json(struct container *c, enum container_status status, boo
 	}
 	if (c->annotations.n)
 		save_annotations(&c->annotations, w);
-	if (with_extras)
-		json_kv_string(w, "owner", c->owner_uid == 0 ? "root" : "");
+	if (with_extras) {
+		AUTO_FREE char *owner = user_name_of(c->owner_uid);
+
+		json_kv_string(w, "owner", owner);
+	}
 	json_end_object(w);
 }
 

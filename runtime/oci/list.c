@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <pwd.h>
 
+#include "runtime/base/user.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/oci/commands.h"
@@ -19,17 +19,10 @@ static const struct option_row rows[] = {
 };
 #undef T
 
-static const char *user_name(uint32_t uid, char number[16])
-{
-	const struct passwd *pw = getpwuid(uid);
-
-	snprintf(number, 16, "%u", uid);
-	return pw ? pw->pw_name : number;
-}
-
 static void add_row(struct oci_table *t, struct container *c, enum container_status status)
 {
-	char pid[16], uid[16];
+	AUTO_FREE char *owner = user_name_of(c->owner_uid);
+	char pid[16];
 	const char *cells[6];
 
 	snprintf(pid, sizeof(pid), "%d", status == CONTAINER_STOPPED ? 0 : (int)c->pid);
@@ -38,7 +31,7 @@ static void add_row(struct oci_table *t, struct container *c, enum container_sta
 	cells[2] = container_status_name(status);
 	cells[3] = c->bundle;
 	cells[4] = c->created;
-	cells[5] = user_name(c->owner_uid, uid);
+	cells[5] = owner;
 	oci_table_add(t, ARRAY_SIZE(cells), cells);
 }
 

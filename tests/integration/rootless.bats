@@ -60,6 +60,7 @@ bundle() { # JQ-FILTER, a root-style config
 @test "rootless: create, start, exec, kill and delete, and nothing stays" {
 	bundle '.process.terminal = false | .process.args = ["sleep", "100"]'
 	as_user "$D/rt" create "rl-c-$$" </dev/null >/dev/null 2>&1
+	[ "$(as_user "$D/rt" state "rl-c-$$" | jq -r .owner)" = "$U" ]
 	as_user "$D/rt" start "rl-c-$$"
 	run as_user "$D/rt" exec "rl-c-$$" id -u
 	[ "$output" = 0 ]
