@@ -165,6 +165,23 @@ static int bind_console(struct init_ctx *ctx, int peer, const char *dst, struct 
 	return mount_attach(tree, target, dst, err);
 }
 
+/* Without consoleSize the pty is as large as the caller's terminal, if it has one, before the program can look. */
+static int set_console_size(const struct spec_process *p, int master, struct err *err)
+{
+	struct winsize ws;
+
+	if (p && p->has_console_size) {
+		ws = (struct winsize){ .ws_row = p->console_rows, .ws_col = p->console_cols };
+		return ioctl(master, TIOCSWINSZ, &ws) < 0 ? err_sys(err, -errno, "process.consoleSize") : 0;
+	}
+	for (int fd = 0; fd < 3; fd++)
+		if (ioctl(fd, TIOCGWINSZ, &ws) == 0) {
+			(void)ioctl(master, TIOCSWINSZ, &ws); /* the relay sets it once more */
+			break;
+		}
+	return 0;
+}
+
 int dev_console(struct init_ctx *ctx, const char *dst, struct err *err)
 {
 	const struct spec_process *p = ctx->process.spec;
@@ -175,12 +192,9 @@ int dev_console(struct init_ctx *ctx, const char *dst, struct err *err)
 	r = open_pty(ctx, &master, &peer, err);
 	if (r < 0)
 		return r;
-	if (p && p->has_console_size) {
-		struct winsize ws = { .ws_row = p->console_rows, .ws_col = p->console_cols };
-
-		if (ioctl(master, TIOCSWINSZ, &ws) < 0)
-			return err_sys(err, -errno, "process.consoleSize");
-	}
+	r = set_console_size(p, master, err);
+	if (r < 0)
+		return r;
 	if (dst) {
 		r = bind_console(ctx, peer, dst, err);
 		if (r < 0)
