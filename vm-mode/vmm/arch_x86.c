@@ -106,9 +106,9 @@ static int set_msrs(int fd, unsigned index, struct err *err)
 
 	for (size_t i = 0; i < ARRAY_SIZE(msrs); i++) {
 		struct {
-			struct kvm_msrs head;
+			uint32_t nmsrs, padding; /* as struct kvm_msrs */
 			struct kvm_msr_entry entry;
-		} set = { .head.nmsrs = 1, .entry = { .index = msrs[i].index, .data = msrs[i].value } };
+		} set = { .nmsrs = 1, .entry = { .index = msrs[i].index, .data = msrs[i].value } };
 		int r = kvm_ioctl(fd, KVM_SET_MSRS, &set);
 
 		if (r != 1)

@@ -11,7 +11,7 @@ int cpuid_load(int kvm_fd, struct cpuid_table *t, struct err *err)
 
 	_Static_assert(offsetof(struct cpuid_table, entry) == sizeof(struct kvm_cpuid2), "entries follow the head");
 	memset(t, 0, sizeof(*t));
-	t->head.nent = CPUID_MAX;
+	t->nent = CPUID_MAX;
 	r = kvm_ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, t);
 	return r < 0 ? err_sys(err, r, "ask KVM which CPU features it supports") : 0;
 }
@@ -95,6 +95,6 @@ static void adapt(struct kvm_cpuid_entry2 *e, unsigned cpu, unsigned cpus)
 
 void cpuid_adapt(struct cpuid_table *t, unsigned cpu, unsigned cpus)
 {
-	for (unsigned i = 0; i < t->head.nent && i < CPUID_MAX; i++)
+	for (unsigned i = 0; i < t->nent && i < CPUID_MAX; i++)
 		adapt(&t->entry[i], cpu, cpus);
 }

@@ -8,8 +8,9 @@
 
 #define CPUID_MAX 256
 
+/* Laid out as struct kvm_cpuid2, with room for the entries. */
 struct cpuid_table {
-	struct kvm_cpuid2 head; /* entries follow, as the ioctl wants it */
+	uint32_t nent, padding;
 	struct kvm_cpuid_entry2 entry[CPUID_MAX];
 };
 
