@@ -100,10 +100,10 @@ static void child_setup(pid_t parent)
 		_exit(1);
 }
 
-static pid_t start_virtiofsd(char **shares, int n)
+static pid_t start_virtiofsd(char **shares, int n, int listener)
 {
 	pid_t self = getpid(), pid = fork();
-	char here[3072], source[4096];
+	char here[3072], source[4096], fd[32];
 
 	if (pid != 0)
 		return pid;
@@ -119,13 +119,11 @@ static pid_t start_virtiofsd(char **shares, int n)
 	for (int i = 0; i < n; i++)
 		if (share_mount(shares[i]) < 0 && i == 0)
 			_exit(1);
-	/* Its pid file is named after the socket's path, which is the same for every machine: each one gets a directory. */
-	(void)mkdir("/run/virtiofsd", 0755);
-	if (mount("tmpfs", "/run/virtiofsd", "tmpfs", 0, "") < 0) {
-		fail("mount /run/virtiofsd");
-		_exit(1);
-	}
-	execl(VIRTIOFSD, VIRTIOFSD, "--socket-path=fs", "-f", "-o", source, "-o", "cache=auto", "-o",
+	/* A descriptor, not a path: for a path virtiofsd keeps a lock file named after it, which machines would share. */
+	fcntl(listener, F_SETFD, 0);
+	fcntl(listener, F_SETFL, 0);
+	snprintf(fd, sizeof(fd), "--fd=%d", listener);
+	execl(VIRTIOFSD, VIRTIOFSD, fd, "-f", "-o", source, "-o", "cache=auto", "-o",
 	      "log_level=err", (char *)NULL);
 	fail(VIRTIOFSD);
 	_exit(1);
@@ -141,24 +139,6 @@ static pid_t start_qemu(char **argv)
 	execvp(argv[0], argv);
 	fail(argv[0]);
 	_exit(1);
-}
-
-/* virtiofsd makes its socket when it is ready; QEMU fails where it is not there. */
-static int wait_for_socket(struct machine *m)
-{
-	struct stat st;
-
-	for (int i = 0; i < 1000; i++) {
-		if (stat("fs", &st) == 0)
-			return 0;
-		if (waitpid(m->virtiofsd, NULL, WNOHANG) == m->virtiofsd) {
-			m->virtiofsd = 0;
-			break;
-		}
-		usleep(10000);
-	}
-	fputs("kvm-host: virtiofsd did not start\n", stderr);
-	return -1;
 }
 
 static struct link *client_by_id(struct machine *m, uint32_t id)
@@ -300,18 +280,16 @@ static int block_signals(void)
 	return signalfd(-1, &mask, SFD_CLOEXEC);
 }
 
-static void stop_child(pid_t pid, int sig)
+static void stop_child(pid_t pid)
 {
-	if (pid <= 0)
-		return;
-	kill(pid, sig);
-	waitpid(pid, NULL, 0);
+	if (pid > 0)
+		kill(pid, SIGKILL);
 }
 
 int main(int argc, char **argv)
 {
 	struct machine m = { .port.fd = -1 };
-	int dash = 3;
+	int dash = 3, fs;
 	const char *why = "it did not start";
 
 	while (dash < argc && strcmp(argv[dash], "--") != 0)
@@ -328,19 +306,24 @@ int main(int argc, char **argv)
 	if (chdir(argv[2]) < 0)
 		return fail(argv[2]) < 0;
 	setsid();
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	m.sigfd = block_signals();
 	m.port_listen = listen_at("port");
-	unlink("fs");
-	m.virtiofsd = start_virtiofsd(argv + 3, dash - 3);
-	if (m.sigfd >= 0 && m.port_listen >= 0 && wait_for_socket(&m) == 0) {
+	fs = listen_at("fs");
+	if (fs >= 0)
+		m.virtiofsd = start_virtiofsd(argv + 3, dash - 3, fs);
+	if (m.sigfd >= 0 && m.port_listen >= 0 && m.virtiofsd > 0) {
+		close(fs);	/* with virtiofsd gone QEMU's connect then fails, instead of waiting for ever */
 		m.qemu = start_qemu(argv + dash + 1);
 		m.ctl_listen = listen_at("ctl");
 		if (m.ctl_listen >= 0)
 			why = serve(&m);
 	}
 	unlink("ctl");
-	stop_child(m.qemu, SIGKILL);
-	stop_child(m.virtiofsd, SIGKILL);
+	stop_child(m.qemu);
+	stop_child(m.virtiofsd);
+	while (wait(NULL) > 0)	/* as a subreaper: also virtiofsd's second process */
+		;
 	unlink("port");
 	unlink("fs");
 	unlink("disk");
