@@ -153,7 +153,7 @@ static int load_bzimage(const struct guest_mem *m, int fd, uint64_t file_size, s
 int boot_load_kernel(struct guest_mem *m, int fd, struct boot_image *ret, struct err *err)
 {
 	struct boot_image img = { 0 };
-	unsigned char magic[SELFMAG];
+	unsigned char magic[SELFMAG] = { 0 };
 	struct stat st;
 	int r;
 

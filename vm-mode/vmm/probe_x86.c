@@ -106,8 +106,13 @@ __asm__(".pushsection .rodata\n"
 	"	step 8\n"
 	"	hlt\n"
 	"probe_end:\n"
+	"	.balign 4\n"
+	"probe_len: .long probe_end - probe_begin\n"
+	"probe_int3_at: .long probe_int3 - probe_begin\n"
+	"probe_int80_at: .long probe_int80 - probe_begin\n"
 	".popsection\n");
-extern const uint8_t probe_begin[], probe_int3[], probe_int80[], probe_end[];
+extern const uint8_t probe_begin[];
+extern const uint32_t probe_len, probe_int3_at, probe_int80_at;
 
 static const char *const step_names[LAST_STEP + 1] = {
 	"the first instruction in long mode",
@@ -140,9 +145,9 @@ static void probe_done(struct probe *p)
 }
 
 /* An interrupt gate of the IDT. */
-static int put_gate(struct probe *p, unsigned vector, const uint8_t *handler, unsigned dpl)
+static int put_gate(struct probe *p, unsigned vector, uint32_t handler, unsigned dpl)
 {
-	uint64_t to = CODE + (uint64_t)(handler - probe_begin);
+	uint64_t to = CODE + handler;
 	uint64_t gate[2] = { (to & 0xffff) | 8ULL << 16 | (0x8eULL | dpl << 5) << 40 | (to >> 16 & 0xffff) << 48, to >> 32 };
 
 	return guest_mem_write(&p->mem, IDT + vector * 16, gate, sizeof(gate));
@@ -153,15 +158,15 @@ static int write_memory(struct probe *p)
 	/* null, code and data of ring 0, nothing, data and code of ring 3 */
 	static const uint64_t gdt[] = { 0, 0x00af9b000000ffffULL, 0x00cf93000000ffffULL, 0, 0x00cff3000000ffffULL, 0x00affb000000ffffULL };
 	uint64_t pml4 = PDPT | 7, pdpt = PD | 7, pd = 0x87, stack = STACK0;
-	int r = guest_mem_write(&p->mem, CODE, probe_begin, (size_t)(probe_end - probe_begin));
+	int r = guest_mem_write(&p->mem, CODE, probe_begin, probe_len);
 
 	r = r < 0 ? r : guest_mem_write(&p->mem, GDT, gdt, sizeof(gdt));
 	r = r < 0 ? r : guest_mem_write(&p->mem, TSS + 4, &stack, sizeof(stack));
 	r = r < 0 ? r : guest_mem_write(&p->mem, PML4, &pml4, sizeof(pml4));
 	r = r < 0 ? r : guest_mem_write(&p->mem, PDPT, &pdpt, sizeof(pdpt));
 	r = r < 0 ? r : guest_mem_write(&p->mem, PD, &pd, sizeof(pd));
-	r = r < 0 ? r : put_gate(p, 3, probe_int3, 0);
-	return r < 0 ? r : put_gate(p, 0x80, probe_int80, 3);
+	r = r < 0 ? r : put_gate(p, 3, probe_int3_at, 0);
+	return r < 0 ? r : put_gate(p, 0x80, probe_int80_at, 3);
 }
 
 static struct kvm_segment segment(uint16_t selector, uint8_t type, bool code)
