@@ -124,7 +124,12 @@ FUZZ_SECONDS ?= 10
 FUZZ_BIN     := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_VMM     := $(addprefix $(B)/fuzz/,virtqueue bzimage fuse)
 FUZZ_LD       = $(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^
-$(filter-out $(FUZZ_VMM),$(FUZZ_BIN)): $(B)/fuzz/%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/tests/libengine.a
+FUZZ_IMAGES  := $(filter $(B)/fuzz/image_%,$(FUZZ_BIN))
+$(FUZZ_IMAGES): $(B)/fuzz/%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/tests/libimages.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(FUZZ_LD) $(IMAGES_LIBS)
+$(filter-out $(FUZZ_VMM) $(FUZZ_IMAGES),$(FUZZ_BIN)): $(B)/fuzz/%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/tests/libengine.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(FUZZ_LD) $(ENGINE_LIBS)

@@ -133,12 +133,12 @@ both_sinks() {
 	gzip -k everything.tar
 	zstd -q everything.tar
 	for f in everything.tar.gz everything.tar.zst; do
-		head -c -20 $f >cut
+		head -c -20 $f >"cut"
 		run img import-layer cut
 		[ "$status" -eq 1 ]
 		[[ $output == *"cut short"* ]]
 	done
-	head -c 100000 everything.tar >cut
+	head -c 100000 everything.tar >"cut"
 	run img import-layer cut
 	[ "$status" -eq 1 ]
 	{ cat everything.tar.gz; echo garbage; } >trailing
@@ -340,7 +340,7 @@ both_sinks() {
 @test "concurrency: two imports of one layer and a gc do not disturb each other" {
 	head -c 5000000 /dev/urandom >blob
 	tar -cf lower.tar blob
-	for i in 1 2 3 4 5; do
+	for _ in 1 2 3 4 5; do
 		"$TOOL" S import lower.tar one:1 >/dev/null & a=$!
 		"$TOOL" S import lower.tar two:2 >/dev/null & b=$!
 		"$TOOL" S gc garbage >/dev/null & c=$!
