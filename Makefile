@@ -164,7 +164,7 @@ build-deps:
 test-deps:
 	$(Q)$(call apt,$(BUILD_PACKAGES) $(IMAGES_PACKAGES) $(DEMO_PACKAGES) $$(grep -v '^\#' tests/packages.txt))
 lint-deps:
-	$(Q)$(call apt,$(BUILD_PACKAGES) $(LINT_PACKAGES))
+	$(Q)$(call apt,$(BUILD_PACKAGES) $(IMAGES_PACKAGES) $(LINT_PACKAGES))
 
 # ---- what a new user types ----
 
