@@ -77,15 +77,6 @@ $(filter $(VMM_TESTS),$(UNIT_BIN)): $(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/t
 $(B)/tests/vmrun: $(B)/obj/tests/helpers/vmrun.o $(B)/tests/libvmm.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(if $(SAN),$(LDFLAGS_ALL),-static-pie) -o $@ $^ -pthread
-# Fuzzers of what guests and kernel files can feed us; run one with: build/fuzz/fuzz_fuse -max_total_time=60 CORPUS
-VMM_FUZZ := $(addprefix $(B)/fuzz/fuzz_,virtqueue fuse bzimage)
-$(VMM_FUZZ): $(B)/fuzz/%: tests/fuzz/%.c $(VMM_SRC) $(BASE_SRC)
-	$(call say,FUZZ,$@)
-	@mkdir -p $(@D)
-	$(Q)clang $(CPPFLAGS_ALL) -std=gnu17 -O1 -g -fsanitize=fuzzer,address,undefined -o $@ $^ -lyajl_s -pthread
-.PHONY: fuzz-vmm
-fuzz-vmm: $(VMM_FUZZ)
-
 .PHONY: vmm
 vmm: $(B)/tests/libvmm.a $(B)/tests/vmrun
 

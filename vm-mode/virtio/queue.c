@@ -265,7 +265,7 @@ static size_t copy(const struct iovec *iov, unsigned n, size_t offset, uint8_t *
 			part = len - done;
 		if (to)
 			memcpy(to + done, p + offset, part);
-		else
+		else if (from)
 			memcpy(p + offset, from + done, part);
 		done += part;
 		offset = 0;
