@@ -175,7 +175,8 @@ check-root: all helpers
 	$(Q)tests/run-bats.sh $(B) $(or $(SUITES),tests/integration)
 
 # Small programs that tests use: a file each. Static, because they run in root file systems without libraries, too.
-HELPER_BIN := $(patsubst tests/helpers/%.c,$(B)/helpers/%,$(wildcard tests/helpers/*.c))
+HELPER_BIN := $(patsubst tests/helpers/%.c,$(B)/helpers/%,\
+	$(filter-out %/coverage.c %/vmrun.c %/imgtool.c,$(wildcard tests/helpers/*.c))) $(B)/helpers/imgtool # those link the libraries above
 .PHONY: helpers
 helpers: $(HELPER_BIN)
 $(B)/helpers/%: tests/helpers/%.c
