@@ -133,7 +133,7 @@ static int set_attributes(struct sink *s, const struct tree_node *n, int fd, str
 static int make_link(struct sink *s, int dir_fd, struct tree_node *n, struct err *err)
 {
 	AUTO_FREE char *path = tree_path(n->inode->first_seen);
-	char *name = NULL;
+	AUTO_FREE char *name = NULL;
 	AUTO_CLOSE int parent_fd = path_open_parent_in_root(s->o->root_fd, path, false, 0, &name);
 
 	if (parent_fd < 0 || linkat(parent_fd, name, dir_fd, n->name, 0) < 0)

@@ -21,7 +21,7 @@ int rootfs_mount_erofs(const struct rootfs_files *f, bool force_loop, struct err
 
 struct rootfs_overlay {
 	int lower_fd;		 /* borrowed: a mount from above, or any directory */
-	const char *upper, *work; /* NULL: read-only overlay is not needed, use the lower mount itself */
+	const char *upper, *work;
 	bool userxattr;		 /* inside a user namespace */
 	bool no_sync;		 /* overlay's "volatile": the upper layer does not survive a crash of the machine */
 };

@@ -240,3 +240,14 @@ int store_mount_chain(struct store *s, const struct digest *chain, struct err *e
 	rootfs_files_done(&f);
 	return r;
 }
+
+int store_rootfs_mount(struct store *s, const struct store_image *image, const struct store_rootfs_options *o, struct err *err)
+{
+	AUTO_CLOSE int lower_fd = store_mount_chain(s, &image->chain, err);
+	struct rootfs_overlay overlay = { .lower_fd = lower_fd, .upper = o->upper, .work = o->work, .userxattr = o->userxattr,
+					  .no_sync = o->no_sync };
+
+	if (lower_fd < 0 || !o->upper)
+		return TAKE_FD(lower_fd);
+	return rootfs_mount_overlay(&overlay, err);
+}

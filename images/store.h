@@ -142,6 +142,14 @@ int store_remove_image(struct store *s, const struct digest *manifest, struct er
 int store_add_ref(struct store *s, const char *owner, const struct digest *manifest, struct err *err) MUST_CHECK;
 int store_drop_ref(struct store *s, const char *owner, struct err *err) MUST_CHECK;
 
+/* The image's root file system as a detached mount's fd: the EROFS mount itself when upper is NULL (read-only), else a writable
+ * overlay with upper and work, which exist. The lower mount lives as long as the overlay. */
+struct store_rootfs_options {
+	const char *upper, *work;
+	bool userxattr, no_sync; /* as in struct rootfs_overlay */
+};
+int store_rootfs_mount(struct store *s, const struct store_image *image, const struct store_rootfs_options *o, struct err *err) MUST_CHECK;
+
 /* ---- care ---- */
 
 enum store_gc_mode {

@@ -115,6 +115,19 @@ static int cmd_mount_loop(struct tool *t, struct err *err)
 	return mount_chain(t, true, err);
 }
 
+/* mount-rw IMAGE UPPER WORK DIR */
+static int cmd_mount_rw(struct tool *t, struct err *err)
+{
+	AUTO_IMAGE struct store_image i = { 0 };
+	struct store_rootfs_options o = { .upper = t->argv[1], .work = t->argv[2], .no_sync = true };
+	AUTO_CLOSE int fd = -1;
+	int r = store_resolve(&t->store, t->argv[0], &i, err);
+
+	if (r == 0)
+		fd = r = store_rootfs_mount(&t->store, &i, &o, err);
+	return r < 0 ? r : rootfs_attach(fd, t->argv[3], err);
+}
+
 /* files CHAINID: the image and its data files, as a guest's flat device would have them */
 static int cmd_files(struct tool *t, struct err *err)
 {
@@ -301,7 +314,7 @@ static const struct {
 	int (*run)(struct tool *, struct err *);
 } commands[] = {
 	{ "import-layer", 1, cmd_import_layer }, { "erofs", 1, cmd_erofs },	   { "unpack", 1, cmd_unpack },
-	{ "mount", 2, cmd_mount },		 { "mount-loop", 2, cmd_mount_loop }, { "files", 1, cmd_files },
+	{ "mount", 2, cmd_mount },		 { "mount-loop", 2, cmd_mount_loop }, { "mount-rw", 4, cmd_mount_rw }, { "files", 1, cmd_files },
 	{ "load", 1, cmd_load },		 { "import", 1, cmd_import },	   { "resolve", 1, cmd_resolve },
 	{ "list", 0, cmd_list },		 { "tag", 2, cmd_tag },		   { "untag", 1, cmd_untag },
 	{ "rm", 1, cmd_rm },			 { "ref", 2, cmd_ref },		   { "unref", 1, cmd_unref },

@@ -15,6 +15,7 @@ setup() {
 
 teardown() {
 	! mountpoint -q "$BATS_TEST_TMPDIR/m" || umount "$BATS_TEST_TMPDIR/m"
+	! mountpoint -q "$BATS_TEST_TMPDIR/u" || umount "$BATS_TEST_TMPDIR/u"
 }
 
 img() { "$TOOL" S "$@"; }
@@ -246,6 +247,25 @@ both_sinks() {
 	list c/rootfs >c.list
 	diff m.list u.list
 	diff m.list c.list
+}
+
+@test "rootfs: an overlay above the image takes changes, and the image stays" {
+	layer lower
+	img import lower.tar one:1
+	mount -t tmpfs none u
+	mkdir u/upper u/work
+	img mount-rw one:1 u/upper u/work m
+	echo changed >m/keep
+	rm -r m/o
+	mkdir m/o
+	echo x >m/o/x
+	[ "$(ls m/o)" = x ]
+	umount m
+	[ "$(cat u/upper/keep)" = changed ]
+	img fsck check
+	img mount "$(img resolve one:1 | cut -d' ' -f3)" m
+	[ "$(cat m/keep)" = keep ]
+	umount u
 }
 
 @test "archive: digests survive save and load, and docker's form loads from a pipe" {
