@@ -24,8 +24,8 @@ int path_mkdir_in_root(int root_fd, const char *path, mode_t mode) MUST_CHECK;
 /* Make an empty regular file (with its parent directories) unless something is there; returns an O_PATH fd of it. */
 int path_mkfile_in_root(int root_fd, const char *path, mode_t dir_mode, mode_t file_mode) MUST_CHECK;
 
-/* Open the parent directory of path below root_fd, making it when make is set; *ret_name points into path's last
- * component (never "", "." or ".."). Returns an O_PATH fd. -EINVAL when path has no last component. */
+/* Open the parent directory of path below root_fd, making it when make is set; *ret_name is path's last
+ * component (never "", "." or ".."), a new string. Returns an O_PATH fd. -EINVAL when path has no last component. */
 int path_open_parent_in_root(int root_fd, const char *path, bool make, mode_t mode, char **ret_name) MUST_CHECK;
 
 /* Lexical: collapse "//", "." and ".." of an absolute path ("/../a" is "/a"). New string. */
