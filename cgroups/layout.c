@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cgroups/internal.h"
 
+#include "cgroups/libcg.h"
 #include "runtime/base/fd.h"
 
 #include <errno.h>
@@ -13,8 +14,8 @@
  * DOC: finding the hierarchies
  *
  * /proc/self/cgroup names every hierarchy in a few hundred bytes; where they are mounted is convention nearly everywhere
- * (/sys/fs/cgroup/NAME, checked by the file system's magic). Only where the convention does not hold is mountinfo
- * parsed, which grows with every container on the machine.
+ * (/sys/fs/cgroup/NAME, checked by the file system's magic). Only where the convention does not hold are the mounts
+ * searched, whose list grows with every container on the machine.
  */
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define PROC_MAX    (16u << 20)
@@ -71,7 +72,7 @@ static char *unescape(const char *s, size_t n)
 	char *out = xmalloc(n + 1), *o = out;
 
 	for (size_t i = 0; i < n; i++) {
-		if (s[i] == '\\' && i + 3 < n + 0 && s[i + 1] >= '0' && s[i + 1] <= '3') {
+		if (s[i] == '\\' && i + 3 < n && s[i + 1] >= '0' && s[i + 1] <= '3') {
 			*o++ = (char)((s[i + 1] - '0') * 64 + (s[i + 2] - '0') * 8 + (s[i + 3] - '0'));
 			i += 3;
 		} else {
@@ -189,7 +190,8 @@ static bool add_hier(struct cgroup *cg, const char *name, const char *mountpoint
 	return true;
 }
 
-/* The conventional place first; then mountinfo, read once for all hierarchies that need it. */
+/* The conventional place first; then where libcgroup finds the controllers; for cgroup2 and named hierarchies, which it
+ * does not know, mountinfo, read once for all that need it. */
 static void add_by_name(struct cgroup *cg, const char *name, char **mountinfo)
 {
 	char guess[256];
@@ -201,6 +203,9 @@ static void add_by_name(struct cgroup *cg, const char *name, char **mountinfo)
 		(void)snprintf(guess, sizeof(guess), CGROUP_ROOT "/%s", str_starts(name, "name=") ? name + 5 : name);
 	if (add_hier(cg, name, guess))
 		return;
+	if (*name && !str_starts(name, "name=") && libcg_mount_point(name, &point) == 0 && add_hier(cg, name, point))
+		return;
+	cleanup_free(&point);
 	if (!*mountinfo && fd_read_file(AT_FDCWD, "/proc/self/mountinfo", PROC_MAX, mountinfo, NULL) < 0)
 		return;
 	point = layout_mount_of(*mountinfo, name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cgroups/libcg.h"
 
+#include "runtime/base/mem.h"
 #include "runtime/base/str.h"
 
 #include <errno.h>
@@ -49,19 +50,10 @@ int libcg_read_stat(const char *controller, const char *path, void (*fn)(const c
 	return r == ECGEOF ? 0 : to_errno(r);
 }
 
-int libcg_hierarchies(void (*fn)(const char *controller, const char *mountpoint, void *arg), void *arg)
+int libcg_mount_point(const char *controllers, char **ret)
 {
-	struct cgroup_mount_point mount;
-	void *handle = NULL;
+	AUTO_FREE char *first = xstrndup(controllers, strcspn(controllers, ","));
 	int r = cgroup_init();
 
-	if (r != 0)
-		return to_errno(r);
-	r = cgroup_get_controller_begin(&handle, &mount);
-	while (r == 0) {
-		fn(mount.name, mount.path, arg);
-		r = cgroup_get_controller_next(&handle, &mount);
-	}
-	(void)cgroup_get_controller_end(&handle);
-	return r == ECGEOF ? 0 : to_errno(r);
+	return r == 0 ? to_errno(cgroup_get_subsys_mount_point(first, ret)) : to_errno(r);
 }

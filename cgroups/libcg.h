@@ -16,7 +16,7 @@
 int libcg_read_stat(const char *controller, const char *path, void (*fn)(const char *name, uint64_t value, void *arg), void *arg)
 	MUST_CHECK;
 
-/* The mounted v1 hierarchies as libcgroup finds them: fn gets each controller and its mount point. 0 or -errno. */
-int libcg_hierarchies(void (*fn)(const char *controller, const char *mountpoint, void *arg), void *arg) MUST_CHECK;
+/* Where the hierarchy of a v1 controller (the first of "cpu,cpuacct") is mounted; new string. 0 or -errno. */
+int libcg_mount_point(const char *controllers, char **ret) MUST_CHECK;
 
 #endif

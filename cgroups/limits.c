@@ -69,7 +69,6 @@ struct undo {
 	char *old; /* owned; NULL: cannot be taken back */
 };
 
-/* Files print what they cannot take back as it stands: "-1" where a huge number is printed, several lines for keys. */
 static char *read_old(int dir_fd, const struct limit *l, const char *file)
 {
 	AUTO_FREE char *text = NULL;
@@ -84,6 +83,13 @@ static char *read_old(int dir_fd, const struct limit *l, const char *file)
 	}
 	while (len > 0 && text[len - 1] == '\n')
 		text[--len] = '\0';
+	/* "oom_kill_disable 0", "default 100": such files print names and further lines, and take the number */
+	line = strchr(text, '\n');
+	if (line || str_starts(text, "default ")) {
+		text[strcspn(text, "\n")] = '\0';
+		line = strrchr(text, ' ');
+		return xstrdup(line ? line + 1 : text);
+	}
 	/* an empty cpuset list is written as a newline: a write of no bytes would not reach the kernel */
 	return len ? TAKE_PTR(text) : xstrdup("\n");
 }

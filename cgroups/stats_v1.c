@@ -21,13 +21,31 @@ static void number_array(struct json_writer *w, const char *key, const char *tex
 	json_end_array(w);
 }
 
+struct throttling {
+	uint64_t periods, throttled, time;
+};
+
+static void throttling_entry(const char *name, uint64_t value, void *arg)
+{
+	struct throttling *t = arg;
+
+	if (str_eq(name, "nr_periods"))
+		t->periods = value;
+	else if (str_eq(name, "nr_throttled"))
+		t->throttled = value;
+	else if (str_eq(name, "throttled_time"))
+		t->time = value;
+}
+
 static void cpu(struct cgroup *cg, struct json_writer *w)
 {
 	AUTO_FREE char *percpu = stats_text(cg, CTL_CPUACCT, "cpuacct.usage_percpu");
 	AUTO_FREE char *kernel = stats_text(cg, CTL_CPUACCT, "cpuacct.usage_percpu_sys");
 	AUTO_FREE char *user = stats_text(cg, CTL_CPUACCT, "cpuacct.usage_percpu_user");
-	AUTO_FREE char *stat = stats_text(cg, CTL_CPU, "cpu.stat");
+	struct throttling t = { 0 };
 
+	if (cgroup_hier_of(cg, CTL_CPU))
+		ignore(libcg_read_stat("cpu", cg->path, throttling_entry, &t)); /* gone or unreadable: zeros */
 	json_key(w, "cpu");
 	json_begin_object(w);
 	json_key(w, "usage");
@@ -41,9 +59,9 @@ static void cpu(struct cgroup *cg, struct json_writer *w)
 	json_end_object(w);
 	json_key(w, "throttling");
 	json_begin_object(w);
-	json_kv_u64(w, "periods", stats_flat(stat, "nr_periods", 0));
-	json_kv_u64(w, "throttledPeriods", stats_flat(stat, "nr_throttled", 0));
-	json_kv_u64(w, "throttledTime", stats_flat(stat, "throttled_time", 0));
+	json_kv_u64(w, "periods", t.periods);
+	json_kv_u64(w, "throttledPeriods", t.throttled);
+	json_kv_u64(w, "throttledTime", t.time);
 	json_end_object(w);
 	json_end_object(w);
 }
