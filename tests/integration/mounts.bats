@@ -1,0 +1,227 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# mounts[], the root file system, devices, masks.
+load helpers
+
+# mount_with OPTIONS-JSON SCRIPT: bind a folder of the host on /data with these options, run the script
+mount_with() {
+	mk_sh "$2"
+	mkdir -p "$T/src/sub"
+	echo f >"$T/src/f"
+	cp "$R/bin/busybox" "$T/src/true"
+	edit '.mounts += [{destination: "/data", type: "bind", source: $s, options: $o}]' --arg s "$T/src" --argjson o "$1"
+	run ct_run
+	echo "$output"
+}
+options_of() { echo "awk '\$5 == \"$1\" {print \$6, \$7, \$8}' /proc/self/mountinfo | tail -n 1"; }
+
+@test "bind: read and write, and ro" {
+	mount_with '["bind"]' 'cat /data/f; echo new >/data/g && echo wrote'
+	[ "$status" = 0 ] && [ "${lines[0]}" = f ] && [ "${lines[1]}" = wrote ] && [ -e "$T/src/g" ]
+	mount_with '["bind", "ro"]' 'touch /data/x || echo denied'
+	[[ "$output" == *denied* ]]
+}
+
+@test "options: every flag is seen in mountinfo" {
+	local o
+	for o in nosuid nodev noexec noatime nodiratime relatime; do
+		mount_with "[\"bind\", \"$o\"]" "$(options_of /data)"
+		[[ ",${output%% *}," == *",$o,"* ]]
+	done
+	mount_with '["bind", "nosuid", "nodev", "noexec", "ro"]' "$(options_of /data)"
+	[[ "$output" == *ro*nosuid*nodev*noexec* ]]
+	mount_with '["bind", "strictatime"]' "$(options_of /data)"
+	[[ "$output" != *relatime* && "$output" != *noatime* ]]
+}
+
+@test "options: nosymfollow, and clearing ones override" {
+	not_in "not known" runc crun
+	mount_with '["bind", "nosymfollow"]' "$(options_of /data)"
+	[[ "$output" == *nosymfollow* ]]
+	mount_with '["bind", "noexec", "nosuid", "exec", "suid", "ro", "rw"]' "$(options_of /data); touch /data/ok"
+	[[ "$output" != *noexec* && "$output" != *nosuid* ]]
+	[ "$status" = 0 ]
+}
+
+@test "options: noexec denies execution" {
+	mount_with '["bind", "noexec"]' '/data/true true || echo denied'
+	[[ "$output" == *denied* ]]
+}
+
+@test "options: recursive read-only" {
+	not_in "not known" runc
+	mkdir -p "$T/src/sub"
+	mount -t tmpfs sub "$T/src/sub"
+	mount_with '["rbind", "ro"]' 'touch /data/sub/x && echo wrote; touch /data/x || echo denied'
+	local first=$output
+	mount_with '["rbind", "rro"]' 'touch /data/sub/x || echo denied-below'
+	umount "$T/src/sub"
+	[[ "$first" == *wrote*denied* ]]
+	[[ "$output" == *denied-below* ]]
+}
+
+@test "options: rbind brings mounts below, bind does not" {
+	mkdir -p "$T/src/sub"
+	mount -t tmpfs sub "$T/src/sub"
+	touch "$T/src/sub/inner"
+	mount_with '["rbind"]' 'ls /data/sub'
+	local first=$output
+	mount_with '["bind"]' 'ls /data/sub'
+	umount "$T/src/sub"
+	[[ "$first" == *inner* ]]
+	[[ "$output" != *inner* ]]
+}
+
+@test "options: propagation" {
+	local p
+	for p in shared slave private unbindable; do
+		mount_with "[\"bind\", \"$p\"]" "$(options_of /data)"
+		[ "$status" = 0 ]
+		case $p in
+		shared) [[ "$output" == *shared:* ]] ;;
+		private) [[ "$output" != *shared:* && "$output" != *master:* ]] ;;
+		unbindable) [[ "$output" == *unbindable* ]] ;;
+		esac
+	done
+}
+
+@test "tmpfs: size, mode, uid and data options" {
+	mk_sh "stat -c '%a %u' /t; df -k /t | tail -n 1" '.mounts += [{destination: "/t", type: "tmpfs", source: "tmpfs", options: ["size=1024k", "mode=1710", "uid=5"]}]'
+	run ct_run
+	echo "$output"
+	[ "${lines[0]}" = "1710 5" ]
+	[[ "${lines[1]}" == *1024* ]]
+}
+
+@test "tmpfs: tmpcopyup brings what was there" {
+	mk_sh 'cat /etc/issue; touch /etc/new; stat -c %u /home/user' '.mounts += [{destination: "/etc", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"]},
+		{destination: "/home", type: "tmpfs", source: "tmpfs", options: ["tmpcopyup"]}]'
+	run ct_run
+	echo "$output"
+	[ "${lines[0]}" = "brig test image" ] && [ "${lines[1]}" = 1000 ]
+	[ ! -e "$R/etc/new" ]
+}
+
+@test "bind: a file on a file, and on one that is missing" {
+	mk_sh 'cat /etc/issue /new/dir/file'
+	echo one >"$T/one"
+	edit '.mounts += [{destination: "/etc/issue", type: "bind", source: $s, options: ["bind"]}, {destination: "/new/dir/file", type: "bind", source: $s, options: ["bind", "ro"]}]' --arg s "$T/one"
+	run ct_run
+	[ "$output" = "$(printf 'one\none')" ]
+}
+
+@test "bind: a missing source is an error that names it" {
+	mk_bundle '.mounts += [{destination: "/data", type: "bind", source: "/no/such/source", options: ["bind"]}]'
+	run ct_run
+	[ "$status" = 1 ]
+	[[ "$output" == */no/such/source* ]]
+	no_residue "$ID"
+}
+
+@test "a relative source is below the bundle, a relative destination below the root" {
+	mk_sh 'cat /rel/f' '.mounts += [{destination: "rel", type: "bind", source: "src", options: ["bind"]}]'
+	mkdir "$B/src" && echo rel >"$B/src/f"
+	run ct_run
+	echo "$output"
+	[ "${lines[-1]}" = rel ] || excused "no relative destinations" runc crun
+}
+
+@test "mounts over mounts keep their order" {
+	mk_sh 'ls /a/b; cat /a/b/c/f' '.mounts += [{destination: "/a", type: "tmpfs", source: "t"}, {destination: "/a/b", type: "tmpfs", source: "t"}, {destination: "/a/b/c", type: "bind", source: $s, options: ["bind"]}]' --arg s "$T/src"
+	mkdir "$T/src" && echo deep >"$T/src/f"
+	run ct_run
+	[ "${lines[1]}" = deep ]
+}
+
+@test "a bind of /dev/null and of a socket" {
+	mk_sh 'test -c /n && test -S /s && echo both'
+	python3 -c "import socket,sys; socket.socket(socket.AF_UNIX).bind('$T/sock')"
+	edit '.mounts += [{destination: "/n", type: "bind", source: "/dev/null", options: ["bind"]}, {destination: "/s", type: "bind", source: $s, options: ["bind"]}]' --arg s "$T/sock"
+	run ct_run
+	[ "$output" = both ]
+}
+
+@test "idmapped bind mount" {
+	not_in "not known" runc crun
+	mk_sh 'stat -c "%u %g" /data/f; touch /data/new'
+	mkdir "$T/src" && touch "$T/src/f" && chown 1000:1000 "$T/src/f"
+	edit '.mounts += [{destination: "/data", type: "bind", source: $s, options: ["bind", "idmap"],
+		uidMappings: [{containerID: 0, hostID: 5000, size: 65536}], gidMappings: [{containerID: 0, hostID: 5000, size: 65536}]}]' --arg s "$T/src"
+	run ct_run
+	echo "$output"
+	[ "${lines[0]}" = "6000 6000" ]
+}
+
+@test "a cgroup mount shows the container's own cgroups" {
+	need cgroup-v1 "cgroup v1"
+	mk_sh 'ls /sys/fs/cgroup; cat /sys/fs/cgroup/memory/memory.limit_in_bytes; touch /sys/fs/cgroup/memory/x || echo ro' \
+		'.mounts += [{destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["ro", "nosuid", "noexec", "nodev"]}] | .linux.resources.memory.limit = 33554432
+		| .linux.namespaces += [{type: "cgroup"}]'
+	run ct_run
+	echo "$output"
+	[[ "$output" == *memory* && "$output" == *33554432* && "$output" == *ro* ]]
+}
+
+@test "root: read-only" {
+	mk_sh 'touch /x || echo denied; touch /dev/shm/ok && echo ok' '.root.readonly = true'
+	run ct_run
+	[[ "$output" == *denied* && "$output" == *ok* ]]
+	[ ! -e "$R/x" ]
+}
+
+@test "root: an absolute path" {
+	mk_sh 'cat /etc/issue' '.root.path = $p' --arg p "$T/elsewhere"
+	mv "$R" "$T/elsewhere"
+	run ct_run
+	[ "$output" = "brig test image" ]
+}
+
+@test "--no-pivot" {
+	mk_sh 'cat /etc/issue; ls /work 2>/dev/null; true'
+	run ct_run --no-pivot
+	echo "$output"
+	[ "$output" = "brig test image" ]
+}
+
+@test "devices: default nodes and links, own ones with mode and owner" {
+	mk_sh 'for d in null zero full random urandom tty; do test -c /dev/$d || echo missing $d; done; for l in fd stdin ptmx; do readlink /dev/$l; done; stat -c "%t:%T %a %u" /dev/own /dev/blk; test -p /dev/pipe && echo pipe' \
+		'.linux.devices = [{path: "/dev/own", type: "c", major: 1, minor: 5, fileMode: 432, uid: 7}, {path: "/dev/blk", type: "b", major: 7, minor: 99, fileMode: 384}, {path: "/dev/pipe", type: "p", fileMode: 384}]'
+	run ct_run
+	echo "$output"
+	[[ "$output" != *missing* ]]
+	[[ "$output" == *"/proc/self/fd"* && "$output" == *"pts/ptmx"* ]]
+	[[ "$output" == *"1:5 660 7"* && "$output" == *"7:63 600 0"* && "$output" == *pipe* ]]
+}
+
+@test "maskedPaths and readonlyPaths" {
+	mk_sh 'cat /m/f; ls /m; cat /file | wc -c; touch /r/x || echo denied' '.linux.maskedPaths += ["/m", "/file", "/missing"] | .linux.readonlyPaths += ["/r", "/missing2"]'
+	mkdir "$R/m" "$R/r"
+	echo x >"$R/m/f"
+	echo x >"$R/file"
+	run ct_run
+	echo "$output"
+	[ "${lines[-2]}" = 0 ] || [[ "$output" == *$'\n0\n'* ]]
+	[[ "$output" == *denied* ]]
+}
+
+@test "rootfsPropagation" {
+	local p
+	for p in private slave shared rprivate rslave unbindable; do
+		mk_sh "$(options_of /)" ".linux.rootfsPropagation = \"$p\""
+		run ct_run
+		echo "$p: $output"
+		[ "$status" = 0 ]
+		case $p in
+		shared) [[ "$output" == *shared:* ]] || excused "is not" runc crun ;;
+		unbindable) [[ "$output" == *unbindable* ]] || excused "is not" runc crun ;;
+		*private) [[ "$output" != *shared:* ]] ;;
+		esac
+	done
+}
+
+@test "no mounts at all: the program runs without /proc" {
+	mk_sh 'ls /proc | wc -l' '.mounts = [] | .linux.maskedPaths = [] | .linux.readonlyPaths = []'
+	run ct_run
+	echo "$output"
+	[ "$status" = 0 ] && [ "$output" = 0 ]
+}
