@@ -26,6 +26,9 @@ int rootfs_propagation(struct init_ctx *ctx, struct err *err)
 {
 	uint64_t flags = ctx->spec->rootfs_propagation ? ctx->spec->rootfs_propagation | MS_REC : MS_SLAVE | MS_REC;
 
+	/* What is unbindable cannot be the source of our own binds; the root becomes so at the end. */
+	if (flags & MS_UNBINDABLE)
+		flags = MS_PRIVATE | MS_REC;
 	if (mount(NULL, "/", NULL, flags, NULL) < 0)
 		return err_sys(err, -errno, "set the propagation of '/'");
 	return 0;
@@ -78,16 +81,17 @@ static int pivot(struct init_ctx *ctx, struct err *err)
 }
 
 /* --no-pivot: for an initramfs, whose root cannot be pivoted away. The old root stays below; documented as weaker. */
-static int move_and_chroot(struct init_ctx *ctx, struct err *err)
+static int change_root(struct init_ctx *ctx, struct err *err)
 {
-	if (fchdir(ctx->root_fd) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
-		return err_sys(err, -errno, "move the root and change to it");
+	/* rootfs_attach() has mounted it on "/" already: whoever follows ".." out of a chroot stays in it. */
+	if (fchdir(ctx->root_fd) < 0 || chroot(".") < 0 || chdir("/") < 0)
+		return err_sys(err, -errno, "change to the new root");
 	return 0;
 }
 
 int rootfs_pivot(struct init_ctx *ctx, struct err *err)
 {
-	int r = ctx->no_pivot ? move_and_chroot(ctx, err) : pivot(ctx, err);
+	int r = ctx->no_pivot ? change_root(ctx, err) : pivot(ctx, err);
 
 	if (r < 0)
 		return r;
