@@ -336,14 +336,22 @@ static int drive_child(struct ns_launch *l, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-/* ROOT/@seccomp: '@' is in no container's id. -1: none, which only costs time. */
-static int open_seccomp_cache(int container_fd)
+/*
+ * One cache for all state directories of a user, hidden in the default one: nothing of it stays where an engine keeps its
+ * containers. -1: none, which only costs time.
+ */
+static int open_seccomp_cache(void)
 {
-	const char *path = "../@seccomp";
+	const char *runtime_dir = geteuid() == 0 ? "/run" : getenv("XDG_RUNTIME_DIR");
+	AUTO_FREE char *top = NULL, *path = NULL;
 
-	if (mkdirat(container_fd, path, 0700) < 0 && errno != EEXIST)
+	if (!runtime_dir || runtime_dir[0] != '/')
 		return -1;
-	return openat(container_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	top = xasprintf("%s/brig", runtime_dir);
+	path = xasprintf("%s/.seccomp", top);
+	if ((mkdir(top, 0700) < 0 && errno != EEXIST) || (mkdir(path, 0700) < 0 && errno != EEXIST))
+		return -1;
+	return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 static int compile_seccomp(struct ns_launch *l, struct err *err)
@@ -354,7 +362,7 @@ static int compile_seccomp(struct ns_launch *l, struct err *err)
 
 	if (!s->seccomp.set)
 		return 0;
-	cache_fd = open_seccomp_cache(l->ctx.container->dir_fd);
+	cache_fd = open_seccomp_cache();
 	r = seccomp_compile_cached(&s->seccomp, &s->annotations, cache_fd, &l->seccomp, err);
 	if (r < 0)
 		return r;
