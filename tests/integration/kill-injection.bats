@@ -78,7 +78,7 @@ stopped() { ct_up; rt kill "$ID" KILL; wait_for is_status stopped >/dev/null; }
 
 @test "kill -9 of exec: its process does not outlive delete" {
 	mk_bundle
-	CALLS="clone3 openat2 sendmsg recvmsg write connect close_range"
+	CALLS="clone3 openat openat2 sendmsg recvmsg write connect close_range"
 	STEP=15 every_place running exec --detach "$ID" sleep 600
 }
 
