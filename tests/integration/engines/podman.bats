@@ -296,7 +296,7 @@ pod_run() { podman run --network none "$@"; }
 @test "podman rm --all leaves no state and no process" {
 	podman rm --force --all --time 0 >/dev/null
 	sleep 0.2
-	[ -z "$(ns find /run/brig -mindepth 1 -maxdepth 1 ! -name '@*' 2>/dev/null)" ]
+	[ -z "$(ns find /run/brig -mindepth 1 -maxdepth 1 ! -name .seccomp 2>/dev/null)" ]
 	run ns sh -c 'ps ax -o args | grep "sleep 600" | grep -vc grep'
 	[ "$output" = 0 ]
 }
