@@ -276,9 +276,7 @@ static int prepare_child(struct ns_launch *l, struct err *err)
 	int r = 0;
 
 	if (l->plan.new_userns) {
-		bool denied = false;
-
-		r = idmap_write(c->pid, &l->plan.uid_maps, &l->plan.gid_maps, l->privileged, &denied, err);
+		r = idmap_write(c->pid, &l->plan.uid_maps, &l->plan.gid_maps, l->privileged, err);
 		if (r < 0)
 			return r;
 		preset_rlimits(c->spec, c->pid);

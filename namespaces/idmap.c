@@ -90,18 +90,15 @@ static int write_one(pid_t pid, const char *file, const char *helper, const stru
 	return err_sys(err, r, "write %s", file);
 }
 
-int idmap_write(pid_t pid, const struct spec_id_maps *uids, const struct spec_id_maps *gids, bool privileged, bool *ret_setgroups_denied,
-		struct err *err)
+int idmap_write(pid_t pid, const struct spec_id_maps *uids, const struct spec_id_maps *gids, bool privileged, struct err *err)
 {
 	bool self_gid = !privileged && maps_only_self(gids, getegid());
 	int r;
 
-	*ret_setgroups_denied = false;
 	if (self_gid) {
 		r = proc_write(pid, "setgroups", "deny");
 		if (r < 0)
 			return err_sys(err, r, "deny setgroups");
-		*ret_setgroups_denied = true;
 	}
 	r = write_one(pid, "uid_map", "newuidmap", uids, !privileged && maps_only_self(uids, geteuid()), err);
 	return r < 0 ? r : write_one(pid, "gid_map", "newgidmap", gids, self_gid, err);

@@ -14,7 +14,6 @@ int idmap_userns(const struct spec_id_maps *uids, const struct spec_id_maps *gid
 {
 	AUTO_CLOSE int pidfd = -1;
 	AUTO_CLOSE int ns = -1;
-	bool denied;
 	char path[64];
 	pid_t pid = sys_clone3(CLONE_NEWUSER, -1, &pidfd);
 	int r;
@@ -26,7 +25,7 @@ int idmap_userns(const struct spec_id_maps *uids, const struct spec_id_maps *gid
 		pause();
 		_exit(0);
 	}
-	r = idmap_write(pid, uids, gids, true, &denied, err);
+	r = idmap_write(pid, uids, gids, true, err);
 	if (!r) {
 		snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
 		ns = open(path, O_RDONLY | O_CLOEXEC);

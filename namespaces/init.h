@@ -74,8 +74,7 @@ int netdev_loopback_up(struct err *err);
 int netdev_move(const struct spec_net_device *d, int netns_fd, struct err *err);
 
 /* idmap.c: what only the parent can do for a child in a new user namespace. */
-int idmap_write(pid_t pid, const struct spec_id_maps *uids, const struct spec_id_maps *gids, bool privileged, bool *ret_setgroups_denied,
-		struct err *err);
+int idmap_write(pid_t pid, const struct spec_id_maps *uids, const struct spec_id_maps *gids, bool privileged, struct err *err);
 /* fd of a new user namespace with these maps, for a mount's own mapping. */
 int idmap_userns(const struct spec_id_maps *uids, const struct spec_id_maps *gids, struct err *err);
 /* Rootless default: own ids to 0, subordinate ranges of /etc/subuid and /etc/subgid after it. */

@@ -216,14 +216,17 @@ int container_open_dir(struct container *c, bool lock, struct err *err)
 	return 0;
 }
 
-static void container_freep(struct container **c)
+void cleanup_container(struct container **c)
 {
+	int saved = errno;
+
 	container_free(*c);
+	errno = saved;
 }
 
 int container_load(struct container **ret, const struct runtime_opts *opts, const char *id, bool lock, struct err *err)
 {
-	CLEANUP(container_freep) struct container *c = NULL;
+	CLEANUP(cleanup_container) struct container *c = NULL;
 	uint64_t start;
 	int r = container_check_id(id, err);
 

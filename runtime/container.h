@@ -68,6 +68,8 @@ int container_check_id(const char *id, struct err *err) MUST_CHECK;
 int container_load(struct container **ret, const struct runtime_opts *opts, const char *id, bool lock, struct err *err) MUST_CHECK;
 int container_load_spec(struct container *c, struct err *err) MUST_CHECK;
 void container_free(struct container *c);
+/* For CLEANUP(): frees *c, which may be NULL. */
+void cleanup_container(struct container **c);
 /* Drop the lock before a long wait. */
 void container_unlock(struct container *c);
 

@@ -199,11 +199,6 @@ static int print_plan(struct container *c, const struct create_opts *o, struct e
 	return r;
 }
 
-static void container_freep(struct container **c)
-{
-	container_free(*c);
-}
-
 /* Everything of create that reads: nothing is made yet. config, n: the text of config.json. */
 static int prepare(struct container *c, const struct create_opts *o, char **config, size_t *n, struct err *err)
 {
@@ -222,7 +217,7 @@ static int prepare(struct container *c, const struct create_opts *o, char **conf
 
 int container_prepare(struct container **ret, const struct runtime_opts *opts, const struct create_opts *o, struct err *err)
 {
-	CLEANUP(container_freep) struct container *c = NULL;
+	CLEANUP(cleanup_container) struct container *c = NULL;
 	AUTO_FREE char *config = NULL;
 	size_t n = 0;
 	int r = container_check_id(o->id, err);
@@ -240,7 +235,7 @@ int container_prepare(struct container **ret, const struct runtime_opts *opts, c
 
 int container_create(struct container **ret, const struct runtime_opts *opts, const struct create_opts *o, struct err *err)
 {
-	CLEANUP(container_freep) struct container *c = NULL;
+	CLEANUP(cleanup_container) struct container *c = NULL;
 	AUTO_FREE char *config = NULL;
 	size_t n = 0;
 	int r = container_check_id(o->id, err);

@@ -73,15 +73,6 @@ void oci_version(const char *program, FILE *out)
 		fprintf(out, "libseccomp: %u.%u.%u\n", seccomp->major, seccomp->minor, seccomp->micro);
 }
 
-void cleanup_container(struct container **c)
-{
-	int saved = errno;
-
-	if (*c)
-		container_free(*c);
-	errno = saved;
-}
-
 /* stdin may be a pipe that comes in pieces, and no name in /proc is sure to lead to it: read it by hand */
 static int read_stdin(size_t max, char **ret, size_t *ret_len)
 {

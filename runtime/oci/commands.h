@@ -46,7 +46,6 @@ void oci_version(const char *program, FILE *out);
 
 /* ---- shared by several verbs ---- */
 
-void cleanup_container(struct container **c);
 #define AUTO_CONTAINER CLEANUP(cleanup_container)
 
 /* Read a whole file, or stdin for "-"; at most max bytes. New string. */
