@@ -143,7 +143,7 @@ check-unit: all images $(UNIT_BIN) $(UNIT_HELP)
 
 # ---- set-up: what the distribution has to provide ----
 
-BUILD_PACKAGES := gcc libc6-dev make pkg-config libseccomp-dev libcap-dev libyajl-dev libcgroup-dev
+BUILD_PACKAGES := gcc libc6-dev make pkg-config libseccomp-dev libcap-dev libyajl-dev libcgroup-dev libsystemd-dev
 IMAGES_PACKAGES := libarchive-dev libisal-dev libzstd-dev libssl-dev
 DEMO_PACKAGES  := busybox-static
 LINT_PACKAGES  := clang clang-tidy clang-format cppcheck shellcheck
