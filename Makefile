@@ -30,6 +30,8 @@ LDFLAGS_ALL := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--hash-style=gnu -Wl
 BASE_SRC    := $(wildcard runtime/base/*.c)
 ENGINE_SRC  := $(filter-out runtime/oci/main.c,$(BASE_SRC) $(wildcard runtime/*.c runtime/oci/*.c namespaces/*.c cgroups/*.c))
 ENGINE_LIBS := -Wl,-Bstatic -lcgroup -lseccomp -lcap -lyajl_s -Wl,-Bdynamic
+# Tables and --format templates: for the programs that people use.
+OUTPUT_SRC  := $(wildcard runtime/cli/table.c runtime/cli/template*.c)
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 .PHONY: all
@@ -57,7 +59,7 @@ UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC))
 # ... and test_X.sh are scripts that run the programs.
 UNIT_SH  := $(wildcard tests/unit/test_*.sh)
 VMM_TESTS := $(addprefix $(B)/tests/test_,virtqueue boot acpi vmm fs)
-$(B)/tests/libengine.a: $(call obj,$(ENGINE_SRC))
+$(B)/tests/libengine.a: $(call obj,$(ENGINE_SRC) $(OUTPUT_SRC))
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && ar rcs $@ $^
 $(filter-out $(VMM_TESTS) $(B)/tests/test_image_%,$(UNIT_BIN)): $(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/tests/libengine.a
