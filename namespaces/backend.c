@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "namespaces/init.h"
 #include "namespaces/spawn.h"
-#include "namespaces/sync.h"
 #include "runtime/backend.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
 #include "runtime/console.h"
-#include "runtime/hooks.h"
+#include "runtime/idmap.h"
+#include "runtime/mount_tree.h"
+#include "runtime/ns_join.h"
 #include "runtime/seccomp.h"
+#include "runtime/sync.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -68,24 +69,6 @@ static void launch_init(struct ns_launch *l, struct container *c, const struct s
 		.notify_fd = -1,
 		.keep_groups = str_eq(spec_annotation(c->spec, "run.oci.keep_original_groups"), "1"),
 	};
-}
-
-static int open_namespaces(struct ns_launch *l, struct err *err)
-{
-	for (int t = 0; t < NS_TYPES; t++) {
-		const struct spec_namespace *ns = &l->ctx.spec->ns[t];
-		int type;
-
-		if (!ns->present || !ns->path)
-			continue;
-		l->ctx.ns_fds[t] = open(ns->path, O_RDONLY | O_CLOEXEC);
-		if (l->ctx.ns_fds[t] < 0)
-			return err_sys(err, -errno, "linux.namespaces '%s': open '%s'", ns_names[t], ns->path);
-		type = ioctl(l->ctx.ns_fds[t], 0xb703 /* NS_GET_NSTYPE */);
-		if (type < 0 || (uint64_t)type != ns_clone_flags[t])
-			return err_set(err, EINVAL, "linux.namespaces: '%s' is not a %s namespace", ns->path, ns_names[t]);
-	}
-	return 0;
 }
 
 /* With privilege the host's paths are opened here, by the host's rules; without, the child does it in its user namespace. */
@@ -188,40 +171,6 @@ static char *go_message(struct container *c, const struct spec *s, size_t *ret_n
 	return buf_take(&b);
 }
 
-static int idmap_mounts(struct ns_launch *l, pid_t pid, struct err *err)
-{
-	AUTO_CLOSE int own_ns = -1;
-	char path[64];
-
-	for (size_t i = 0; i < l->plan.n_ops; i++) {
-		struct op *op = &l->plan.ops[i];
-		int r;
-
-		if (op->kind != OP_BIND || !op->mount->idmap)
-			continue;
-		if (op->src_fd < 0)
-			return err_set(err, EPERM, "mounts '%s': idmapped mounts need privilege", op->dst);
-		if (op->mount->uid_maps.n) {
-			AUTO_CLOSE int ns = idmap_userns(&op->mount->uid_maps, &op->mount->gid_maps, err);
-
-			if (ns < 0)
-				return ns;
-			r = mount_idmap(op, op->src_fd, ns, err);
-		} else {
-			if (!l->plan.any_userns)
-				return err_set(err, EINVAL, "mounts '%s': idmap without mappings needs a user namespace", op->dst);
-			snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
-			if (own_ns < 0)
-				own_ns = l->ctx.ns_fds[NS_USER] >= 0 ? fcntl(l->ctx.ns_fds[NS_USER], F_DUPFD_CLOEXEC, 3) :
-								       open(path, O_RDONLY | O_CLOEXEC);
-			r = own_ns < 0 ? err_sys(err, -errno, "open the user namespace") : mount_idmap(op, op->src_fd, own_ns, err);
-		}
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 static int move_net_devices(const struct spec *s, pid_t pid, struct err *err)
 {
 	AUTO_CLOSE int ns = -1;
@@ -284,24 +233,11 @@ static int prepare_child(struct ns_launch *l, struct err *err)
 	}
 	r = container_cgroup_with_pid(c, c->pid, err);
 	if (!r)
-		r = idmap_mounts(l, c->pid, err);
+		r = mount_idmap_all(&l->plan, l->ctx.ns_fds[NS_USER], c->pid, err);
 	if (!r)
 		r = move_net_devices(c->spec, c->pid, err);
 	if (!r)
 		r = container_apply_rdt(c, err);
-	return r;
-}
-
-static int run_parent_hooks(struct container *c, struct err *err)
-{
-	AUTO_BUF struct buf state = { 0 };
-	struct json_writer w = { .out = &state };
-	int r;
-
-	container_state_json(c, CONTAINER_CREATING, false, &w);
-	r = hooks_run(&c->spec->hooks[HOOK_PRESTART], HOOK_PRESTART, state.p, state.len, -1, -1, false, err);
-	if (!r)
-		r = hooks_run(&c->spec->hooks[HOOK_CREATE_RUNTIME], HOOK_CREATE_RUNTIME, state.p, state.len, -1, -1, false, err);
 	return r;
 }
 
@@ -321,7 +257,7 @@ static int drive_child(struct ns_launch *l, struct err *err)
 		return err_sys(err, r, "start container init");
 	r = sync_recv(l->parent_sync_fd, 1u << SYNC_HOOKS | 1u << SYNC_READY, NULL, NULL, NULL, err);
 	if (r == SYNC_HOOKS) {
-		r = run_parent_hooks(c, err);
+		r = container_run_create_hooks(c, err);
 		if (r < 0)
 			return r;
 		r = sync_send(l->parent_sync_fd, SYNC_HOOKS_DONE, NULL, 0, -1);
@@ -383,7 +319,7 @@ static int ns_prepare(struct ns_launch *l, struct container *c, const struct cre
 	if (!r && l->plan.auto_userns)
 		r = idmap_rootless(&l->plan, c->spec, env.euid, env.egid, err);
 	if (!r)
-		r = open_namespaces(l, err);
+		r = ns_open_joined(c->spec, l->ctx.ns_fds, err);
 	if (!r)
 		r = open_sources(l, err);
 	if (!r)

@@ -50,14 +50,8 @@ int rootfs_readonly(struct err *err);
 
 /* mount.c */
 int mount_execute(struct init_ctx *ctx, struct op *op, struct err *err);
-/* Open the source of a bind mount as a detached tree; idmapped later by mount_idmap(). base_fd: the bundle. */
-int mount_open_source(const struct op *op, int bundle_fd, bool root_shared, struct err *err);
 /* The destination below the root as an fd: made when missing, refused when it leads into procfs. */
 int mount_open_target(struct init_ctx *ctx, const char *dst, bool is_dir, struct err *err);
-/* Apply uid/gid mappings of a mount to a detached tree; userns_fd: the container's user namespace, or -1. */
-int mount_idmap(const struct op *op, int tree_fd, int userns_fd, struct err *err);
-/* MS_* to MOUNT_ATTR_* */
-uint64_t mount_attr_from_flags(uint64_t ms_flags);
 int mount_cgroup(struct init_ctx *ctx, struct op *op, struct err *err);
 /* fsopen + fsconfig + fsmount; options as in mount(2)'s data. Returns a detached mount's fd. */
 int mount_new(const char *type, const char *source, const char *options, uint64_t ms_flags, struct err *err);
@@ -72,13 +66,6 @@ int dev_console(struct init_ctx *ctx, const char *dst, struct err *err);
 /* netdev.c */
 int netdev_loopback_up(struct err *err);
 int netdev_move(const struct spec_net_device *d, int netns_fd, struct err *err);
-
-/* idmap.c: what only the parent can do for a child in a new user namespace. */
-int idmap_write(pid_t pid, const struct spec_id_maps *uids, const struct spec_id_maps *gids, bool privileged, struct err *err);
-/* fd of a new user namespace with these maps, for a mount's own mapping. */
-int idmap_userns(const struct spec_id_maps *uids, const struct spec_id_maps *gids, struct err *err);
-/* Rootless default: own ids to 0, subordinate ranges of /etc/subuid and /etc/subgid after it. */
-int idmap_rootless(struct plan *plan, const struct spec *spec, uint32_t euid, uint32_t egid, struct err *err);
 
 /* sysctl.c */
 int sysctl_check(const struct spec *spec, const struct plan *plan, struct err *err);

@@ -6,6 +6,7 @@
 #include "runtime/base/path.h"
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
+#include "runtime/mount_tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,14 +23,6 @@
  * Sources are detached trees, destinations are fds below the root, and move_mount joins the two: no path string of the
  * container is ever handed to mount(2), so a swapped symlink has nothing to win.
  */
-static const struct {
-	uint64_t ms, attr;
-} attr_map[] = {
-	{ MS_RDONLY, MOUNT_ATTR_RDONLY },	  { MS_NOSUID, MOUNT_ATTR_NOSUID },
-	{ MS_NODEV, MOUNT_ATTR_NODEV },		  { MS_NOEXEC, MOUNT_ATTR_NOEXEC },
-	{ MS_NODIRATIME, MOUNT_ATTR_NODIRATIME }, { MS_NOSYMFOLLOW, MOUNT_ATTR_NOSYMFOLLOW },
-};
-
 /* Flags that belong to the superblock: options of the file system context. */
 static const struct {
 	uint64_t ms;
@@ -40,25 +33,6 @@ static const struct {
 	{ MS_MANDLOCK, "mand" },
 	{ MS_LAZYTIME, "lazytime" },
 };
-
-#define ATIME_FLAGS (MS_NOATIME | MS_STRICTATIME | MS_RELATIME)
-
-static uint64_t atime_attr(uint64_t ms)
-{
-	if (ms & MS_NOATIME)
-		return MOUNT_ATTR_NOATIME;
-	return ms & MS_STRICTATIME ? MOUNT_ATTR_STRICTATIME : MOUNT_ATTR_RELATIME;
-}
-
-uint64_t mount_attr_from_flags(uint64_t ms)
-{
-	uint64_t attr = atime_attr(ms);
-
-	for (size_t i = 0; i < ARRAY_SIZE(attr_map); i++)
-		if (ms & attr_map[i].ms)
-			attr |= attr_map[i].attr;
-	return attr;
-}
 
 /* The kernel keeps messages for the one who asks: "e tmpfs: Bad value for 'size'". */
 static int context_error(int fs_fd, int r, const char *what, struct err *err)
@@ -203,23 +177,6 @@ static int open_plain_dir(struct init_ctx *ctx, const char *dst, struct err *err
 	return r < 0 ? r : TAKE_FD(fd);
 }
 
-static int set_attr(int fd, unsigned at_flags, struct mount_attr *attr, const char *dst, struct err *err)
-{
-	int r;
-
-	if (!attr->attr_set && !attr->attr_clr && !attr->propagation)
-		return 0;
-	r = sys_mount_setattr(fd, "", AT_EMPTY_PATH | at_flags, attr);
-	return r < 0 ? err_sys(err, r, "set mount attributes of '%s'", dst) : 0;
-}
-
-static int set_recursive(int fd, const struct spec_mount *m, struct err *err)
-{
-	struct mount_attr attr = { .attr_set = m->rec_attr_set, .attr_clr = m->rec_attr_clear };
-
-	return set_attr(fd, AT_RECURSIVE, &attr, m->destination, err);
-}
-
 /* Propagation of an attached mount; several given in a row apply one after the other in the kernel's order. */
 static int set_propagation(int fd, const struct spec_mount *m, struct err *err)
 {
@@ -227,64 +184,12 @@ static int set_propagation(int fd, const struct spec_mount *m, struct err *err)
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		struct mount_attr attr = { .propagation = m->propagation & kinds[i] };
-		int r = set_attr(fd, m->propagation & MS_REC ? AT_RECURSIVE : 0, &attr, m->destination, err);
+		int r = mount_set_attr(fd, m->propagation & MS_REC ? AT_RECURSIVE : 0, &attr, m->destination, err);
 
 		if (r < 0)
 			return r;
 	}
 	return 0;
-}
-
-/* The flags of a bind: set what was asked for, clear what was asked away, keep the rest as the source has it. */
-static int set_bind_flags(int fd, const struct spec_mount *m, struct err *err)
-{
-	struct mount_attr attr = { 0 };
-
-	for (size_t i = 0; i < ARRAY_SIZE(attr_map); i++) {
-		if (m->flags & attr_map[i].ms)
-			attr.attr_set |= attr_map[i].attr;
-		else if (m->flags_cleared & attr_map[i].ms)
-			attr.attr_clr |= attr_map[i].attr;
-	}
-	if ((m->flags | m->flags_cleared) & ATIME_FLAGS) {
-		attr.attr_clr |= MOUNT_ATTR__ATIME;
-		attr.attr_set |= atime_attr(m->flags);
-	}
-	int r = set_attr(fd, 0, &attr, m->destination, err);
-	/* In a user namespace, flags that came from outside are locked: what cannot be cleared stays, which is stricter. */
-	if (r == -EPERM && attr.attr_clr) {
-		attr.attr_clr = attr.attr_set & (MOUNT_ATTR_NOATIME | MOUNT_ATTR_STRICTATIME) ? MOUNT_ATTR__ATIME : 0;
-		attr.attr_set &= attr.attr_clr ? ~0ull : ~(uint64_t)MOUNT_ATTR__ATIME;
-		r = set_attr(fd, 0, &attr, m->destination, err);
-	}
-	return r;
-}
-
-int mount_open_source(const struct op *op, int bundle_fd, bool root_shared, struct err *err)
-{
-	const struct spec_mount *m = op->mount;
-	struct mount_attr slave = { .propagation = MS_SLAVE };
-	unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (m->flags & MS_REC ? AT_RECURSIVE : 0) |
-			 (m->src_nofollow || m->copy_symlink ? AT_SYMLINK_NOFOLLOW : 0);
-	int fd;
-
-	if (!op->src || !*op->src)
-		return err_set(err, EINVAL, "mount on '%s': a bind mount needs a source", op->dst);
-	fd = sys_open_tree(bundle_fd, op->src, flags);
-	if (fd < 0)
-		return err_sys(err, fd, "bind mount source '%s' on '%s'", op->src, op->dst);
-	/* What is mounted in the container later must not appear on the host, unless the root is shared on purpose. */
-	if (!root_shared)
-		(void)!sys_mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &slave);
-	return fd;
-}
-
-int mount_idmap(const struct op *op, int tree_fd, int userns_fd, struct err *err)
-{
-	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns_fd };
-	int r = sys_mount_setattr(tree_fd, "", AT_EMPTY_PATH | (op->mount->idmap_recursive ? AT_RECURSIVE : 0), &attr);
-
-	return r < 0 ? err_sys(err, r, "idmapped mount on '%s'", op->dst) : 0;
 }
 
 static int copy_symlink(struct init_ctx *ctx, const struct op *op, int src_fd, struct err *err)
@@ -322,9 +227,9 @@ static int bind_mount(struct init_ctx *ctx, struct op *op, struct err *err)
 		return err_sys(err, -errno, "bind mount source '%s'", op->src);
 	if (m->copy_symlink && S_ISLNK(st.st_mode))
 		return copy_symlink(ctx, op, op->src_fd, err);
-	r = set_bind_flags(op->src_fd, m, err);
+	r = mount_set_bind_flags(op->src_fd, m, err);
 	if (!r)
-		r = set_recursive(op->src_fd, m, err);
+		r = mount_set_recursive(op->src_fd, m, err);
 	if (r < 0)
 		return r;
 	target = mount_open_target(ctx, op->dst, S_ISDIR(st.st_mode), err);
@@ -344,7 +249,7 @@ static int sysfs_fallback(const struct spec_mount *m, struct err *err)
 
 	if (fd < 0)
 		return err_sys(err, fd, "mount type 'sysfs' on '%s'", m->destination);
-	if (set_bind_flags(fd, m, err) < 0) {
+	if (mount_set_bind_flags(fd, m, err) < 0) {
 		close(fd);
 		return err->code ? -err->code : -EPERM;
 	}
@@ -396,7 +301,7 @@ static int copy_up(struct init_ctx *ctx, int tree, const struct spec_mount *m, s
 	if (m->flags & MS_RDONLY) {
 		struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
 
-		return set_attr(tree, 0, &attr, m->destination, err);
+		return mount_set_attr(tree, 0, &attr, m->destination, err);
 	}
 	return 0;
 }
@@ -414,7 +319,7 @@ static int new_mount(struct init_ctx *ctx, struct op *op, struct err *err)
 	if (m->tmpcopyup)
 		r = copy_up(ctx, tree, m, err);
 	if (!r)
-		r = set_recursive(tree, m, err);
+		r = mount_set_recursive(tree, m, err);
 	if (r < 0)
 		return r;
 	target = strict ? open_plain_dir(ctx, op->dst, err) : mount_open_target(ctx, op->dst, true, err);
@@ -432,7 +337,7 @@ static int remount(struct init_ctx *ctx, struct op *op, struct err *err)
 
 	if (fd < 0)
 		return err_sys(err, fd, "remount '%s'", op->dst);
-	r = set_bind_flags(fd, op->mount, err);
+	r = mount_set_bind_flags(fd, op->mount, err);
 	if (r < 0)
 		return r;
 	/* File system options have no other interface for a mounted one. The fd cannot be swapped. */

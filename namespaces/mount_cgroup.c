@@ -4,6 +4,7 @@
 #include "runtime/base/path.h"
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
+#include "runtime/mount_tree.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -134,6 +134,8 @@ void container_state_json(struct container *c, enum container_status status, boo
 int container_make_cgroup(struct container *c, bool rw_mount, bool userns, struct err *err) MUST_CHECK;
 /* systemd: make the scope around pid, which waits. A no-op otherwise. */
 int container_cgroup_with_pid(struct container *c, pid_t pid, struct err *err) MUST_CHECK;
+/* prestart and createRuntime hooks, in the caller's namespaces; c->pid is the init process. */
+int container_run_create_hooks(struct container *c, struct err *err) MUST_CHECK;
 /* linux.intelRdt: put c->pid into its class of service. */
 int container_apply_rdt(struct container *c, struct err *err) MUST_CHECK;
 /* Atomic: temporary name, then rename. */

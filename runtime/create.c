@@ -7,6 +7,7 @@
 #include "runtime/base/sys.h"
 #include "runtime/console.h"
 #include "runtime/container_internal.h"
+#include "runtime/hooks.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -162,6 +163,19 @@ int container_cgroup_with_pid(struct container *c, pid_t pid, struct err *err)
 	if (c->opts->manager != CGROUP_SYSTEMD)
 		return 0;
 	return cgroup_create(&c->cgroup, &o, &c->spec->resources, pid, err);
+}
+
+int container_run_create_hooks(struct container *c, struct err *err)
+{
+	AUTO_BUF struct buf state = { 0 };
+	struct json_writer w = { .out = &state };
+	int r;
+
+	container_state_json(c, CONTAINER_CREATING, false, &w);
+	r = hooks_run(&c->spec->hooks[HOOK_PRESTART], HOOK_PRESTART, state.p, state.len, -1, -1, false, err);
+	if (!r)
+		r = hooks_run(&c->spec->hooks[HOOK_CREATE_RUNTIME], HOOK_CREATE_RUNTIME, state.p, state.len, -1, -1, false, err);
+	return r;
 }
 
 static int finish_create(struct container *c, const struct create_opts *o, struct err *err)

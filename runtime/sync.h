@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef BRIG_NAMESPACES_SYNC_H
-#define BRIG_NAMESPACES_SYNC_H
+#ifndef BRIG_RUNTIME_SYNC_H
+#define BRIG_RUNTIME_SYNC_H
 
 #include "runtime/base/err.h"
 

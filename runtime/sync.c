@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "namespaces/sync.h"
+#include "runtime/sync.h"
 
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
