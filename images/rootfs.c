@@ -170,7 +170,7 @@ int rootfs_mount_overlay(const struct rootfs_overlay *o, struct err *err)
 	return r < 0 ? fs_err(fs_fd, r, "mount overlay", err) : r;
 }
 
-int rootfs_attach(int mount_fd, const char *target, struct err *err)
+int rootfs_attach_at(int mount_fd, const char *target, struct err *err)
 {
 	if (syscall(SYS_move_mount, mount_fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return err_sys(err, -errno, "mount '%s'", target);

@@ -29,6 +29,6 @@ struct rootfs_overlay {
 int rootfs_mount_overlay(const struct rootfs_overlay *o, struct err *err) MUST_CHECK;
 
 /* Attach a detached mount at target. */
-int rootfs_attach(int mount_fd, const char *target, struct err *err) MUST_CHECK;
+int rootfs_attach_at(int mount_fd, const char *target, struct err *err) MUST_CHECK;
 
 #endif

@@ -72,7 +72,7 @@ static void launch_init(struct ns_launch *l, struct container *c, const struct s
 }
 
 /* With privilege the host's paths are opened here, by the host's rules; without, the child does it in its user namespace. */
-static int open_sources(struct ns_launch *l, struct err *err)
+static int open_sources(struct ns_launch *l, const struct create_opts *o, struct err *err)
 {
 	bool shared = l->ctx.spec->rootfs_propagation & MS_SHARED;
 	AUTO_CLOSE int bundle = open(l->ctx.container->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -82,12 +82,15 @@ static int open_sources(struct ns_launch *l, struct err *err)
 		return err_sys(err, -errno, "root.path '%s'", l->plan.rootfs);
 	if (S_ISLNK(st.st_mode) || !S_ISDIR(st.st_mode))
 		return err_set(err, ENOTDIR, "root.path '%s': not a directory", l->plan.rootfs);
+	if (o->root_fd)
+		l->ctx.root_tree_fd = fcntl(*o->root_fd, F_DUPFD_CLOEXEC, 3);
 	if (!l->privileged)
 		return 0;
-	l->ctx.root_tree_fd = sys_open_tree(AT_FDCWD, l->plan.rootfs,
-					    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
+	if (!o->root_fd)
+		l->ctx.root_tree_fd = sys_open_tree(AT_FDCWD, l->plan.rootfs,
+						    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
 	if (l->ctx.root_tree_fd < 0)
-		return err_sys(err, l->ctx.root_tree_fd, "root.path '%s'", l->plan.rootfs);
+		return err_sys(err, o->root_fd ? -errno : l->ctx.root_tree_fd, "root.path '%s'", l->plan.rootfs);
 	for (size_t i = 0; i < l->plan.n_ops; i++) {
 		struct op *op = &l->plan.ops[i];
 
@@ -321,7 +324,7 @@ static int ns_prepare(struct ns_launch *l, struct container *c, const struct cre
 	if (!r)
 		r = ns_open_joined(c->spec, l->ctx.ns_fds, err);
 	if (!r)
-		r = open_sources(l, err);
+		r = open_sources(l, o, err);
 	if (!r)
 		r = compile_seccomp(l, err);
 	if (!r)

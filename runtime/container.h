@@ -80,6 +80,9 @@ struct create_opts {
 	const char *id;
 	const char *bundle;	   /* NULL: "." */
 	const char *config;	   /* NULL: config.json in the bundle */
+	const char *config_text;   /* the configuration itself, in place of a file; NULL: read one */
+	const int *root_fd;	   /* borrowed: the root file system as a detached mount; root.path then only names a directory.
+				    * NULL: it is what root.path names */
 	const char *pid_file, *console_socket, *pidfd_socket; /* or NULL */
 	bool no_pivot, no_new_keyring;
 	unsigned preserve_fds;

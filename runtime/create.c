@@ -19,8 +19,14 @@
 static int read_config(struct container *c, const struct create_opts *o, char **ret_text, size_t *ret_n, struct err *err)
 {
 	AUTO_FREE char *path = o->config ? xstrdup(o->config) : xasprintf("%s/config.json", c->bundle);
-	int r = fd_read_file(AT_FDCWD, path, SPEC_MAX_BYTES, ret_text, ret_n);
+	int r = 0;
 
+	if (o->config_text) {
+		*ret_text = xstrdup(o->config_text);
+		*ret_n = strlen(o->config_text);
+	} else {
+		r = fd_read_file(AT_FDCWD, path, SPEC_MAX_BYTES, ret_text, ret_n);
+	}
 	if (r < 0)
 		return err_sys(err, r, "read '%s'", path);
 	c->spec = xcalloc(1, sizeof(*c->spec));

@@ -208,6 +208,7 @@ struct parser {
 	const struct option_row *rows;
 	void *target;
 	char **next; /* the word after the one that is being read */
+	bool posix;  /* options_parse_posix() */
 	bool help;
 	struct err *err;
 };
@@ -243,6 +244,9 @@ static int apply(struct parser *p, const struct option_row *row, const char *sho
 		value = *p->next++;
 	}
 	r = store_value(row, value, p->target);
+	if (r < 0 && p->posix)
+		return err_set(p->err, -r, "invalid argument \"%s\" for \"%.*s\" flag: must be %s", value, shown_len, shown,
+			       kind_wants(row->kind));
 	if (r < 0)
 		return err_set(p->err, -r, "invalid value \"%s\" for flag %.*s: must be %s", value, shown_len, shown,
 			       kind_wants(row->kind));
@@ -295,15 +299,56 @@ static int parse_option(struct parser *p, const char *word)
 	return err_set(p->err, EINVAL, "flag provided but not defined: %.*s", (int)(dashes + n), word);
 }
 
+/* "-it", "-p80:80", "-p=80:80": a letter that takes a value takes the rest of the word. */
+static int parse_posix_letters(struct parser *p, const char *word)
+{
+	for (const char *c = word + 1; *c; c++) {
+		const struct option_row *row = find_letter(p->rows, *c);
+		char shown[] = { '-', *c, '\0' };
+		const char *value = NULL;
+		int r;
+
+		if (!row && *c == 'h') {
+			p->help = true;
+			return 0;
+		}
+		if (!row)
+			return err_set(p->err, EINVAL, "unknown shorthand flag: '%c' in %s", *c, word);
+		if (row->kind == OPTION_FLAG ? c[1] == '=' : c[1] != '\0')
+			value = c + 1 + (c[1] == '=');
+		r = apply(p, row, shown, 2, value);
+		if (r < 0 || value)
+			return r;
+	}
+	return 0;
+}
+
+static int parse_posix_option(struct parser *p, const char *word)
+{
+	const char *equals = strchr(word, '=');
+	size_t n = equals ? (size_t)(equals - word) : strlen(word);
+	const struct option_row *row;
+
+	if (word[1] != '-')
+		return parse_posix_letters(p, word);
+	row = find_long(p->rows, word + 2, n - 2);
+	if (row)
+		return apply(p, row, word, (int)n, equals ? equals + 1 : NULL);
+	if (n == 6 && strncmp(word, "--help", n) == 0) {
+		p->help = true;
+		return 0;
+	}
+	return err_set(p->err, EINVAL, "unknown flag: %.*s", (int)n, word);
+}
+
 static bool is_option(const char *word)
 {
 	return word[0] == '-' && word[1] != '\0'; /* a lone "-" is stdin */
 }
 
-int options_parse(const struct option_row *rows, enum option_order order, char **argv, void *target, struct option_result *ret,
-		  struct err *err)
+static int parse_words(struct parser p, enum option_order order, struct option_result *ret)
 {
-	struct parser p = { .rows = rows, .target = target, .next = argv, .err = err };
+	char **argv = p.next;
 	AUTO_FREE char **operands = NULL;
 	bool options_over = false;
 	int n = 0, words = 0;
@@ -317,7 +362,7 @@ int options_parse(const struct option_row *rows, enum option_order order, char *
 		if (!options_over && str_eq(word, "--")) {
 			options_over = true;
 		} else if (!options_over && is_option(word)) {
-			int r = parse_option(&p, word);
+			int r = p.posix ? parse_posix_option(&p, word) : parse_option(&p, word);
 
 			if (r < 0)
 				return r;
@@ -333,6 +378,20 @@ int options_parse(const struct option_row *rows, enum option_order order, char *
 	}
 	*ret = (struct option_result){ .operands = TAKE_PTR(operands), .n_operands = n, .help = p.help };
 	return 0;
+}
+
+int options_parse(const struct option_row *rows, enum option_order order, char **argv, void *target, struct option_result *ret,
+		  struct err *err)
+{
+	return parse_words((struct parser){ .rows = rows, .target = target, .next = argv, .err = err }, order, ret);
+}
+
+int options_parse_posix(const struct option_row *rows, bool stop_at_operand, char **argv, void *target, struct option_result *ret,
+			struct err *err)
+{
+	struct parser p = { .rows = rows, .target = target, .next = argv, .posix = true, .err = err };
+
+	return parse_words(p, stop_at_operand ? OPTION_ORDER_STOP_AT_1ST : OPTION_ORDER_ANY, ret);
 }
 
 void option_result_done(struct option_result *r)
@@ -369,7 +428,8 @@ static void print_row(const struct option_row *row, int width, FILE *out)
 
 void options_help(const struct option_row *rows, FILE *out)
 {
-	static const struct option_row help_row = { .name = "help", .letter = 'h', .kind = OPTION_FLAG, .help = "show this help" };
+	struct option_row help_row = { .name = "help", .letter = find_letter(rows, 'h') ? '\0' : 'h', .kind = OPTION_FLAG,
+				       .help = "show this help" };
 	int width = 0;
 
 	for (const struct option_row *row = rows; row->kind != OPTION_END; row++) {
@@ -377,7 +437,9 @@ void options_help(const struct option_row *rows, FILE *out)
 
 		width = n > width ? n : width;
 	}
-	for (const struct option_row *row = rows; row->kind != OPTION_END; row++)
-		print_row(row, width, out);
+	for (const struct option_row *row = rows; row->kind != OPTION_END; row++) {
+		if (row->help)
+			print_row(row, width, out);
+	}
 	print_row(&help_row, width, out);
 }

@@ -39,7 +39,7 @@ struct option_row {
 	enum option_kind kind;
 	size_t offset;
 	const char *value; /* the value's name in help; NULL for a flag */
-	const char *help;
+	const char *help;  /* NULL: another spelling of a row above, which help does not show */
 };
 
 /* Offset of a member that must have the given type. */
@@ -80,6 +80,14 @@ struct option_result {
  */
 int options_parse(const struct option_row *rows, enum option_order order, char **argv, void *target, struct option_result *ret,
 		  struct err *err) MUST_CHECK;
+/*
+ * The same for people's commands, whose users know docker and podman: --name VALUE, --name=VALUE, -n VALUE, -nVALUE, -n=VALUE,
+ * and letters in one word, the last of which may take a value (-itp 80:80). One dash never begins a long name.
+ * Errors: "unknown flag: --x", "unknown shorthand flag: 'x' in -xyz", "flag needs an argument: --x",
+ * "invalid argument "v" for "--x" flag: must be ...".
+ */
+int options_parse_posix(const struct option_row *rows, bool stop_at_operand, char **argv, void *target, struct option_result *ret,
+			struct err *err) MUST_CHECK;
 void option_result_done(struct option_result *r);
 /* Free the lists that options_parse() made in target. */
 void options_release(const struct option_row *rows, void *target);

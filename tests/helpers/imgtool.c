@@ -104,7 +104,7 @@ static int mount_chain(struct tool *t, bool loop, struct err *err)
 	if (r == 0)
 		fd = r = rootfs_mount_erofs(&f, loop, err);
 	rootfs_files_done(&f);
-	return r < 0 ? r : rootfs_attach(fd, t->argv[1], err);
+	return r < 0 ? r : rootfs_attach_at(fd, t->argv[1], err);
 }
 static int cmd_mount(struct tool *t, struct err *err)
 {
@@ -125,7 +125,7 @@ static int cmd_mount_rw(struct tool *t, struct err *err)
 
 	if (r == 0)
 		fd = r = store_rootfs_mount(&t->store, &i, &o, err);
-	return r < 0 ? r : rootfs_attach(fd, t->argv[3], err);
+	return r < 0 ? r : rootfs_attach_at(fd, t->argv[3], err);
 }
 
 /* files CHAINID: the image and its data files, as a guest's flat device would have them */

@@ -53,6 +53,45 @@ static int parse_in(enum option_order order, const char *line)
 	return options_parse(rows, order, argv, &t, &res, &err);
 }
 
+static int parse_posix(const char *line)
+{
+	static char text[512];
+	static char *argv[64];
+	char *save = text;
+	size_t n = 0;
+
+	option_result_done(&res);
+	options_release(rows, &t);
+	t = (struct target){ 0 };
+	err = (struct err){ 0 };
+	snprintf(text, sizeof(text), "%s", line);
+	while (*line && (argv[n] = strsep(&save, " ")))
+		n++;
+	argv[n] = NULL;
+	return options_parse_posix(rows, true, argv, &t, &res, &err);
+}
+
+static void test_posix(void)
+{
+	ok(parse_posix("-fdb DIR -eA=1 -e=B=2 --env C=3 img -f --env=x") == 0, "options: posix letters combine, the last takes a value");
+	ok(t.force && t.detach && str_eq(t.bundle, "DIR"), "options: posix letters are set");
+	ok(t.env.n == 3 && str_eq(t.env.v[0], "A=1") && str_eq(t.env.v[1], "B=2") && str_eq(t.env.v[2], "C=3"),
+	   "options: a posix value sticks to its letter, with or without =");
+	ok(res.n_operands == 3 && str_eq(res.operands[1], "-f"), "options: what is behind the first operand is left alone");
+	ok(parse_posix("-fbDIR x") == 0 && t.force && str_eq(t.bundle, "DIR"), "options: the rest of a posix word is the last letter's value");
+	ok(parse_posix("-f=false x") == 0 && !t.force && res.n_operands == 1, "options: a posix flag letter takes =false");
+	ok(parse_posix("-force x") < 0, "options: one dash begins letters only");
+	is_str(err.msg, "unknown shorthand flag: 'o' in -force", "options: the unknown letter is named");
+	ok(parse_posix("--nope=1 x") < 0, "options: unknown long option");
+	is_str(err.msg, "unknown flag: --nope", "options: the unknown option is named");
+	ok(parse_posix("--memory 12q x") < 0, "options: bad posix value");
+	is_str(err.msg, "invalid argument \"12q\" for \"--memory\" flag: must be a size such as 512m, or -1", "options: the bad value is named");
+	ok(parse_posix("--bundle") < 0, "options: a posix value is missing");
+	is_str(err.msg, "flag needs an argument: --bundle", "options: who lacks the value is named");
+	ok(parse_posix("-h") == 0 && res.help, "options: -h is help where no row has it");
+	ok(parse_posix("-- -f y") == 0 && res.n_operands == 2 && !t.force, "options: -- ends posix options");
+}
+
 static int parse(const char *line)
 {
 	return parse_in(OPTION_ORDER_ANY, line);
@@ -272,6 +311,7 @@ static void tables(void)
 
 int main(void)
 {
+	test_posix();
 	forms();
 	order();
 	errors();
