@@ -238,14 +238,13 @@ clean:
 
 # ---- kvm-host: a machine in which KVM, cgroup v2, systemd and AppArmor are real (tests/kvm-host/README.md) ----
 
-KVM_HOST_CACHE ?= build/kvm-host
-KVM_HOST_BIN   := $(addprefix $(KVM_HOST_CACHE)/bin/kvm-host-,agent client supervise)
+KVM_HOST_BIN := $(addprefix build/kvm-host/bin/kvm-host-,agent client supervise)
 .PHONY: kvm-host-tools kvm-host-shell check-kvm-host
-kvm-host-tools: $(KVM_HOST_BIN) $(KVM_HOST_CACHE)/bin/kvm-probe
-$(KVM_HOST_BIN): $(KVM_HOST_CACHE)/bin/kvm-host-%: tests/kvm-host/%.c tests/kvm-host/wire.c tests/kvm-host/wire.h
+kvm-host-tools: $(KVM_HOST_BIN) build/kvm-host/bin/kvm-probe
+$(KVM_HOST_BIN): build/kvm-host/bin/kvm-host-%: tests/kvm-host/%.c tests/kvm-host/wire.c tests/kvm-host/wire.h
 	@mkdir -p $(@D)
 	$(Q)gcc $(CPPFLAGS_ALL) -std=gnu17 -O2 -g $(WARN) -static -o $@ $(filter %.c,$^)
-$(KVM_HOST_CACHE)/bin/kvm-probe: tests/kvm-host/kvm-probe.c
+build/kvm-host/bin/kvm-probe: tests/kvm-host/kvm-probe.c
 	@mkdir -p $(@D)
 	$(Q)gcc $(CPPFLAGS_ALL) -std=gnu17 -O2 -g $(WARN) -static -o $@ $<
 kvm-host-shell: all

@@ -90,7 +90,7 @@ teardown_file() {
 		sleep 0.2
 	done
 	"$K" status --name "$KVM_HOST_NAME-owner"
-	supervisor=$(cat "${KVM_HOST_CACHE:-build/kvm-host}/run/$KVM_HOST_NAME-owner/pid")
+	supervisor=$(cat "${K%/tests/*}/build/kvm-host/run/$KVM_HOST_NAME-owner/pid")
 	children=$(cat "/proc/$supervisor/task/$supervisor/children")
 	[ -n "$children" ]
 	kill -9 "$owner"
@@ -101,7 +101,7 @@ teardown_file() {
 @test "kvm-host: QEMU ends with its supervisor, killed with SIGKILL" {
 	name=$KVM_HOST_NAME-sup
 	"$K" boot --name "$name" --disk none --memory 512 --owner "$$"
-	supervisor=$(cat "${KVM_HOST_CACHE:-build/kvm-host}/run/$name/pid")
+	supervisor=$(cat "${K%/tests/*}/build/kvm-host/run/$name/pid")
 	children=$(cat "/proc/$supervisor/task/$supervisor/children")
 	kill -9 "$supervisor"
 	sleep 2
