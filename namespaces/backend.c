@@ -59,7 +59,7 @@ static void launch_init(struct ns_launch *l, struct container *c, const struct s
 	x->privileged = l->privileged;
 	x->spec = c->spec;
 	x->plan = &l->plan;
-	x->sync_fd = x->gate_fd = x->console_fd = x->root_tree_fd = x->root_fd = x->null_fd = x->mask_dir_fd = x->init_pidfd = -1;
+	x->sync_fd = x->gate_fd = x->console_fd = x->root_tree_fd = x->root_fd = x->host_root_fd = x->null_fd = x->mask_dir_fd = x->init_pidfd = -1;
 	for (int t = 0; t < NS_TYPES; t++)
 		x->ns_fds[t] = -1;
 	x->process = (struct process_ctx){

@@ -22,6 +22,7 @@ struct init_ctx {
 	int console_fd;	    /* socket that wants the pty master, or -1 */
 	int root_tree_fd;   /* detached tree of the rootfs, opened by the parent, or -1 */
 	int root_fd;	    /* the container's root directory */
+	int host_root_fd;   /* root of the mount namespace before the pivot, when the runtime runs in a chroot; or -1 */
 	int null_fd;	    /* the host's /dev/null as a mount source */
 	int mask_dir_fd;    /* attached shared read-only tmpfs that hides directories, or -1 */
 	bool in_v2_cgroup;  /* born in cgroup_clone_fd() */

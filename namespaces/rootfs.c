@@ -15,29 +15,58 @@
  * DOC: the container's root
  *
  * 1. The copied host tree becomes a slave (or what rootfsPropagation says), so that nothing we mount is seen outside.
- * 2. A detached copy of the rootfs tree is attached over "/" of our namespace: no path of the rootfs is walked again, and
+ * 2. A detached copy of the rootfs tree is attached over "/" of our namespace, the true one, also when we run in a chroot: no path of the rootfs is walked again, and
  *    it works where the container's root user may not even search the directories above it.
  * 3. All mounts are made below its fd.
  * 4. pivot_root(".", ".") puts it on top of the old root, which is then unmounted, lazily, as a whole.
  */
 
+/*
+ * Whoever runs us in a chroot must not get a container whose mount namespace still has the host's tree as its root: exec
+ * joins that root. setns() into the own namespace shows the true one, and the rootfs goes over that; hooks go on seeing
+ * the chroot until the pivot. Fills host_root_fd when there is a chroot.
+ */
+static void find_true_root(struct init_ctx *ctx, int *ret_chroot_fd)
+{
+	AUTO_CLOSE int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	AUTO_CLOSE int before = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat a, b;
+
+	if (own < 0 || before < 0 || setns(own, CLONE_NEWNS) < 0)
+		return; /* a sandbox that forbids it: as good as no chroot */
+	if (fstat(before, &a) < 0 || stat("/", &b) < 0 || (a.st_dev == b.st_dev && a.st_ino == b.st_ino))
+		return;
+	ctx->host_root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	*ret_chroot_fd = TAKE_FD(before);
+}
+
+static int change_root_to(int fd, struct err *err)
+{
+	return fchdir(fd) < 0 || chroot(".") < 0 ? err_sys(err, -errno, "change the root") : 0;
+}
+
 /* Needs: own mount namespace. Must not: be left out, even for an instant, before the first mount. */
 int rootfs_propagation(struct init_ctx *ctx, struct err *err)
 {
 	uint64_t flags = ctx->spec->rootfs_propagation ? ctx->spec->rootfs_propagation | MS_REC : MS_SLAVE | MS_REC;
+	AUTO_CLOSE int chroot_fd = -1;
 
+	if (!ctx->no_pivot)
+		find_true_root(ctx, &chroot_fd);
 	/* What is unbindable cannot be the source of our own binds; the root becomes so at the end. */
 	if (flags & MS_UNBINDABLE)
 		flags = MS_PRIVATE | MS_REC;
 	if (mount(NULL, "/", NULL, flags, NULL) < 0)
 		return err_sys(err, -errno, "set the propagation of '/'");
-	return 0;
+	return chroot_fd < 0 ? 0 : change_root_to(chroot_fd, err);
 }
 
 int rootfs_attach(struct init_ctx *ctx, struct err *err)
 {
 	const char *rootfs = ctx->plan->rootfs;
 	struct mount_attr attr = { .propagation = MS_PRIVATE };
+	AUTO_CLOSE int root = ctx->host_root_fd < 0 ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	int top = ctx->host_root_fd < 0 ? root : ctx->host_root_fd; /* borrowed */
 	int r;
 
 	if (ctx->root_tree_fd < 0)
@@ -46,12 +75,12 @@ int rootfs_attach(struct init_ctx *ctx, struct err *err)
 	if (ctx->root_tree_fd < 0)
 		return err_sys(err, ctx->root_tree_fd, "open rootfs '%s'", rootfs);
 	/* pivot_root refuses a parent mount, and a new root, that is shared. */
-	r = sys_mount_setattr(AT_FDCWD, "/", 0, &attr);
-	if (r == -ENOSYS)
+	r = sys_mount_setattr(top, "", AT_EMPTY_PATH, &attr);
+	if (r == -ENOSYS && ctx->host_root_fd < 0)
 		r = mount(NULL, "/", NULL, MS_PRIVATE, NULL) < 0 ? -errno : 0;
 	if (r < 0)
 		return err_sys(err, r, "make '/' private");
-	r = sys_move_mount(ctx->root_tree_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
+	r = sys_move_mount(ctx->root_tree_fd, "", top, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 	if (r < 0)
 		return err_sys(err, r, "mount rootfs '%s'", rootfs);
 	ctx->root_fd = TAKE_FD(ctx->root_tree_fd);
@@ -64,9 +93,12 @@ int rootfs_attach(struct init_ctx *ctx, struct err *err)
 
 static int pivot(struct init_ctx *ctx, struct err *err)
 {
+	int r = ctx->host_root_fd < 0 ? 0 : change_root_to(ctx->host_root_fd, err);
 	AUTO_CLOSE int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int r;
 
+	fd_close(&ctx->host_root_fd);
+	if (r < 0)
+		return r;
 	if (old < 0 || fchdir(ctx->root_fd) < 0)
 		return err_sys(err, -errno, "enter the new root");
 	r = sys_pivot_root(".", ".");

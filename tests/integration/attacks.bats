@@ -300,3 +300,26 @@ run_or_refuse() {
 	run ct_run
 	[ "$output" = 1000 ]
 }
+
+@test "the runtime in a chroot: exec lands in the container, and nothing of the host's tree is left below it" {
+	local jail=$T/jail
+	mkdir -p "$jail"/{proc,sys,run,bundle}
+	cp "$RUNTIME" "$jail/runtime"
+	mk_sh 'sleep 1000'
+	for kind in dir mountpoint; do
+		timeout 60 unshare -m sh -c '
+			set -e
+			jail=$1
+			for d in /bin /sbin /lib /lib64 /usr /etc /dev; do
+				if [ -L "$d" ]; then cp -P "$d" "$jail$d"; else mkdir -p "$jail$d"; mount --rbind "$d" "$jail$d"; fi
+			done
+			mount --rbind /proc "$jail/proc"; mount --rbind /sys "$jail/sys"; mount --bind "$2" "$jail/bundle"; mount -t tmpfs t "$jail/run"
+			[ "$4" = dir ] || mount --rbind "$jail" "$jail"
+			rt() { chroot "$jail" /runtime "$@"; }
+			rt run -d -b /bundle "$3" </dev/null >"$jail.log" 2>&1 || { cat "$jail.log"; exit 1; }
+			rt exec "$3" sh -c "cat /etc/issue; cut -d\" \" -f5 /proc/1/mountinfo | grep -cx /"
+			rt delete --force "$3"
+		' sh "$jail" "$B" "$ID" $kind >"$T/out" 2>&1 || { cat "$T/out"; false; }
+		[ "$(cat "$T/out")" = $'brig test image\n1' ] || { cat "$T/out"; false; }
+	done
+}
