@@ -28,7 +28,8 @@ LDFLAGS_ALL := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--hash-style=gnu -Wl
 # What each program is made of. Libraries are linked from their archives where the distribution ships one: a run of
 # brig-oci then loads libc and nothing else.
 BASE_SRC    := $(wildcard runtime/base/*.c)
-ENGINE_SRC  := $(filter-out runtime/oci/main.c,$(BASE_SRC) $(wildcard runtime/*.c runtime/oci/*.c namespaces/*.c cgroups/*.c))
+ENGINE_SRC  := $(filter-out runtime/oci/main.c,$(BASE_SRC) \
+	$(wildcard runtime/*.c runtime/oci/*.c namespaces/*.c cgroups/*.c vm-mode/protocol/*.c))
 ENGINE_LIBS := -Wl,-Bstatic -lcgroup -lseccomp -lcap -lyajl_s -Wl,-Bdynamic
 # Tables and --format templates: for the programs that people use.
 OUTPUT_SRC  := $(wildcard runtime/cli/table.c runtime/cli/template*.c)
@@ -100,7 +101,7 @@ $(B)/helpers/imgtool: $(B)/obj/tests/helpers/imgtool.o $(B)/tests/libimages.a
 images: $(B)/tests/libimages.a $(B)/helpers/imgtool
 
 # Programs that the scripts among the unit tests run: the coverage page's writer, and the fuzz targets with a plain main.
-UNIT_HELP := $(addprefix $(B)/tests/,coverage replay_json replay_spec)
+UNIT_HELP := $(addprefix $(B)/tests/,coverage replay_json replay_spec replay_protocol)
 $(B)/tests/coverage: $(B)/obj/tests/helpers/coverage.o $(B)/tests/libengine.a
 $(B)/tests/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o $(B)/tests/libengine.a
 	$(call say,LD,$@)
