@@ -80,93 +80,59 @@ static int parse_unit_name(struct unit_name *u, const struct cgroup_opts *o, str
 	return r < 0 ? r : check_unit_part(u->unit, err);
 }
 
-static int append_values(struct sd_conn *c, sd_bus_message *m, const struct sd_prop *p)
+static void add_values(struct sd_call *c, const struct sd_prop *p)
 {
-	int r = 0;
-
-	for (size_t i = 0; r >= 0 && i < p->n; i++) {
-		uint64_t v = p->type == 's' || p->type == 'o' || p->type == 'd' ? 0 : p->u.numbers[i];
-
-		switch (p->type) {
-		case 's':
-		case 'o':
-			r = c->api.append_basic(m, p->type, p->u.strings[i]);
-			break;
-		case 'd':
-			r = c->api.append(m, "d", p->u.reals[i]);
-			break;
-		case 'b':
-		case 'i':
-		case 'u': {
-			const uint32_t word = (uint32_t)v;
-
-			r = c->api.append_basic(m, p->type, &word);
-			break;
-		}
-		case 'y': {
-			const uint8_t byte = (uint8_t)v;
-
-			r = c->api.append_basic(m, 'y', &byte);
-			break;
-		}
-		case 'n':
-		case 'q': {
-			const uint16_t half = (uint16_t)v;
-
-			r = c->api.append_basic(m, p->type, &half);
-			break;
-		}
-		default:
-			r = c->api.append_basic(m, p->type, &v);
-		}
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->type == 's' || p->type == 'o')
+			sd_call_string(c, p->type, p->u.strings[i]);
+		else if (p->type == 'd')
+			sd_call_real(c, p->u.reals[i]);
+		else
+			sd_call_number(c, p->type, p->u.numbers[i]);
 	}
-	return r;
 }
 
-static int append_device_pairs(struct sd_conn *c, sd_bus_message *m, const struct sd_prop *p)
+static void add_device_pairs(struct sd_call *c, const struct sd_prop *p)
 {
-	int r = c->api.open_container(m, 'a', "(ss)");
-
-	for (size_t i = 0; r >= 0 && i < p->n; i++)
-		r = c->api.append(m, "(ss)", p->u.strings[i * 2], p->u.strings[i * 2 + 1]);
-	return r < 0 ? r : c->api.close_container(m);
+	sd_call_open(c, 'a', "(ss)");
+	for (size_t i = 0; i < p->n; i++) {
+		sd_call_open(c, 'r', "ss");
+		sd_call_string(c, 's', p->u.strings[i * 2]);
+		sd_call_string(c, 's', p->u.strings[i * 2 + 1]);
+		sd_call_close(c);
+	}
+	sd_call_close(c);
 }
 
 /* One (sv) */
-static int append_prop(struct sd_conn *c, sd_bus_message *m, const struct sd_prop *p)
+static void add_prop(struct sd_call *c, const struct sd_prop *p)
 {
 	const char element[2] = { p->type, '\0' }, array[3] = { 'a', p->type, '\0' };
-	const char *type = p->type == 'A' ? "a(ss)" : p->type == 'Y' ? "ay" : p->array ? array : element;
-	int r = c->api.open_container(m, 'r', "sv");
 
-	if (r >= 0)
-		r = c->api.append(m, "s", p->name);
-	if (r >= 0)
-		r = c->api.open_container(m, 'v', type);
-	if (r >= 0 && p->type == 'A')
-		r = append_device_pairs(c, m, p);
-	else if (r >= 0 && p->type == 'Y')
-		r = c->api.append_array(m, 'y', p->u.bytes.p, p->u.bytes.n);
-	else if (r >= 0) {
+	sd_call_open(c, 'r', "sv");
+	sd_call_string(c, 's', p->name);
+	sd_call_open(c, 'v', p->type == 'A' ? "a(ss)" : p->type == 'Y' ? "ay" : p->array ? array : element);
+	if (p->type == 'A') {
+		add_device_pairs(c, p);
+	} else if (p->type == 'Y') {
+		sd_call_bytes(c, p->u.bytes.p, p->u.bytes.n);
+	} else {
 		if (p->array)
-			r = c->api.open_container(m, 'a', element);
-		if (r >= 0)
-			r = append_values(c, m, p);
-		if (r >= 0 && p->array)
-			r = c->api.close_container(m);
+			sd_call_open(c, 'a', element);
+		add_values(c, p);
+		if (p->array)
+			sd_call_close(c);
 	}
-	if (r >= 0)
-		r = c->api.close_container(m);
-	return r < 0 ? r : c->api.close_container(m);
+	sd_call_close(c);
+	sd_call_close(c);
 }
 
-static int append_props(struct sd_conn *c, sd_bus_message *m, const struct sd_props *l)
+static void add_props(struct sd_call *c, const struct sd_props *l)
 {
-	int r = c->api.open_container(m, 'a', "(sv)");
-
-	for (size_t i = 0; r >= 0 && i < l->n; i++)
-		r = append_prop(c, m, &l->v[i]);
-	return r < 0 ? r : c->api.close_container(m);
+	sd_call_open(c, 'a', "(sv)");
+	for (size_t i = 0; i < l->n; i++)
+		add_prop(c, &l->v[i]);
+	sd_call_close(c);
 }
 
 static void add_fixed(struct sd_props *l, const struct unit_name *u, const char *id, pid_t pid, bool v2)
@@ -217,37 +183,25 @@ static int build_props(struct sd_props *l, const struct cgroup_opts *o, const st
 
 static int reset_failed(struct sd_conn *c, const char *unit)
 {
-	sd_bus_message *m = NULL;
-	char name[64];
-	int r = sd_conn_new_call(c, "ResetFailedUnit", &m);
+	CLEANUP(sd_call_done) struct sd_call call;
+	char name[SD_ERROR_NAME];
 
-	if (r >= 0)
-		r = c->api.append(m, "s", unit);
-	if (r >= 0)
-		r = sd_conn_call(c, m, NULL, name, NULL);
-	if (m)
-		(void)c->api.unref(m);
-	return r;
+	sd_call_start(&call, "ResetFailedUnit", false);
+	sd_call_string(&call, 's', unit);
+	return sd_conn_call(c, &call, name, NULL);
 }
 
-static int start_unit(struct sd_conn *c, const char *unit, const struct sd_props *l, char name[64], struct err *err)
+static int start_unit(struct sd_conn *c, const char *unit, const struct sd_props *l, char name[SD_ERROR_NAME], struct err *err)
 {
-	sd_bus_message *m = NULL;
-	int r = sd_conn_new_call(c, "StartTransientUnit", &m);
+	CLEANUP(sd_call_done) struct sd_call call;
 
-	if (r >= 0)
-		r = c->api.append(m, "ss", unit, "fail");
-	if (r >= 0)
-		r = append_props(c, m, l);
-	if (r >= 0)
-		r = c->api.append(m, "a(sa(sv))", 0);
-	if (r < 0)
-		(void)err_sys(err, r, "build the request");
-	else
-		r = sd_conn_run_job(c, m, name, err);
-	if (m)
-		(void)c->api.unref(m);
-	return r < 0 ? err_wrap(err, "start '%s'", unit) : 0;
+	sd_call_start(&call, "StartTransientUnit", true);
+	sd_call_string(&call, 's', unit);
+	sd_call_string(&call, 's', "fail");
+	add_props(&call, l);
+	sd_call_open(&call, 'a', "(sa(sv))"); /* auxiliary units: none */
+	sd_call_close(&call);
+	return sd_conn_call(c, &call, name, err) < 0 ? err_wrap(err, "start '%s'", unit) : 0;
 }
 
 /* The manager's cgroup is where the kernel says the process is now. */
@@ -268,7 +222,7 @@ int systemd_create(struct cgroup *cg, const struct cgroup_opts *o, const struct 
 	CLEANUP(unit_name_done) struct unit_name u = { 0 };
 	CLEANUP(sd_props_done) struct sd_props props = { 0 };
 	CLEANUP(sd_conn_close) struct sd_conn c = { 0 };
-	char name[64];
+	char name[SD_ERROR_NAME];
 	int ret = parse_unit_name(&u, o, err);
 
 	if (ret == 0)
@@ -296,8 +250,8 @@ int systemd_update(struct cgroup *cg, const struct spec_resources *r, struct err
 {
 	CLEANUP(sd_props_done) struct sd_props props = { 0 };
 	CLEANUP(sd_conn_close) struct sd_conn c = { 0 };
-	sd_bus_message *m = NULL;
-	char name[64];
+	CLEANUP(sd_call_done) struct sd_call call = { 0 };
+	char name[SD_ERROR_NAME];
 	int ret;
 
 	sd_props_resources(&props, r, cg->layout == CGROUP_LAYOUT_V2);
@@ -306,18 +260,11 @@ int systemd_update(struct cgroup *cg, const struct spec_resources *r, struct err
 	ret = sd_conn_open(&c, cg->rootless && geteuid() != 0, err);
 	if (ret < 0)
 		return ret;
-	ret = sd_conn_new_call(&c, "SetUnitProperties", &m);
-	if (ret >= 0)
-		ret = c.api.append(m, "sb", cg->unit, 1); /* runtime: gone with the unit */
-	if (ret >= 0)
-		ret = append_props(&c, m, &props);
-	if (ret < 0)
-		(void)err_sys(err, ret, "build the request");
-	else
-		ret = sd_conn_call(&c, m, NULL, name, err);
-	if (m)
-		(void)c.api.unref(m);
-	return ret < 0 ? err_wrap(err, "set properties of '%s'", cg->unit) : 0;
+	sd_call_start(&call, "SetUnitProperties", false);
+	sd_call_string(&call, 's', cg->unit);
+	sd_call_number(&call, 'b', 1); /* runtime: gone with the unit */
+	add_props(&call, &props);
+	return sd_conn_call(&c, &call, name, err) < 0 ? err_wrap(err, "set properties of '%s'", cg->unit) : 0;
 }
 
 static bool directory_is_gone(struct cgroup *cg)
@@ -333,8 +280,8 @@ static bool directory_is_gone(struct cgroup *cg)
 int systemd_destroy(struct cgroup *cg, struct err *err)
 {
 	CLEANUP(sd_conn_close) struct sd_conn c = { 0 };
-	sd_bus_message *m = NULL;
-	char name[64] = "";
+	CLEANUP(sd_call_done) struct sd_call call = { 0 };
+	char name[SD_ERROR_NAME] = "";
 	int r;
 
 	if (!cg->unit || directory_is_gone(cg))
@@ -342,15 +289,10 @@ int systemd_destroy(struct cgroup *cg, struct err *err)
 	r = sd_conn_open(&c, cg->rootless && geteuid() != 0, err);
 	if (r < 0)
 		return r;
-	r = sd_conn_new_call(&c, "StopUnit", &m);
-	if (r >= 0)
-		r = c.api.append(m, "ss", cg->unit, "replace");
-	if (r < 0)
-		(void)err_sys(err, r, "build the request");
-	else
-		r = sd_conn_run_job(&c, m, name, err);
-	if (m)
-		(void)c.api.unref(m);
+	sd_call_start(&call, "StopUnit", true);
+	sd_call_string(&call, 's', cg->unit);
+	sd_call_string(&call, 's', "replace");
+	r = sd_conn_call(&c, &call, name, err);
 	if (str_eq(name, "org.freedesktop.systemd1.NoSuchUnit"))
 		r = 0;
 	if (r >= 0)

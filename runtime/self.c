@@ -11,6 +11,7 @@
 
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/program.h"
 #include "runtime/base/sys.h"
 #include "runtime/self.h"
 
@@ -19,8 +20,6 @@
 #endif
 #define SELF_EXE   "/proc/self/exe"
 #define SELF_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
-/* Set for the second run only: a second run that finds itself unprotected must not try a third time. */
-#define SELF_MARK "_BRIG_SELF_PROTECTED"
 
 /* ST_RDONLY of the mount through which the program was started */
 static bool on_readonly_mount(int fd)
@@ -82,8 +81,10 @@ int self_sealed_copy(int fd)
 
 static int run_again(int fd, char **argv)
 {
-	if (setenv(SELF_MARK, "1", 1) < 0)
-		return -errno;
+	int r = program_leave_mark();
+
+	if (r < 0)
+		return r;
 	return sys_execveat(fd, "", argv, environ, AT_EMPTY_PATH);
 }
 
@@ -97,10 +98,9 @@ int self_protect(char **argv, struct err *err)
 {
 	AUTO_CLOSE int exe = open(SELF_EXE, O_RDONLY | O_CLOEXEC);
 	AUTO_CLOSE int protected = -1;
-	bool second_run = getenv(SELF_MARK) != NULL;
+	bool second_run = program_is_second_run(); /* one that finds itself unprotected must not try a third time */
 	int open_errno = errno, r;
 
-	(void)unsetenv(SELF_MARK);
 	if (exe < 0) {
 		exe = open(SELF_EXE, O_PATH | O_CLOEXEC);
 		if (exe < 0)

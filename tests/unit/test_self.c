@@ -7,6 +7,7 @@
 
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/program.h"
 #include "runtime/self.h"
 #include "tests/unit/tap.h"
 
@@ -15,6 +16,7 @@ static char program[] = "/tmp/brig-test-self-XXXXXX";
 /* A copy of this program is run as a child that protects itself, reports, and waits for the end of its stdin. */
 static int child_main(char **argv)
 {
+	AUTO_FREE char *path = NULL;
 	struct err err = { 0 };
 	char c;
 
@@ -22,14 +24,15 @@ static int child_main(char **argv)
 		printf("failed: %s\n", err.msg);
 		return 1;
 	}
-	printf("argv0=%s arg=%s env=%s mark=%s\n", argv[0], argv[2], getenv("KEPT"),
-	       getenv("_BRIG_SELF_PROTECTED") ? "seen" : "hidden");
+	path = program_path();
+	printf("argv0=%s arg=%s env=%s path=%s\n", argv[0], argv[2], getenv("KEPT"), path ? path : "unknown");
 	fflush(stdout);
 	return read(0, &c, 1) == 0 ? 0 : 1;
 }
 
-/* Returns what it printed. attack: what a process in the container would try, the errno of it. */
-static char *run_child(const char *mark, int *attack)
+/* mark: 0 none, 1 the one of an earlier run of this process, 2 one that was inherited. Returns what it printed.
+ * attack: what a process in the container would try, the errno of it. */
+static char *run_child(int mark, int *attack)
 {
 	char *argv[] = { (char[]){ "my-name" }, (char[]){ "--child" }, (char[]){ "two words" }, NULL };
 	char *text = xcalloc(1, 4096), path[64];
@@ -45,8 +48,9 @@ static char *run_child(const char *mark, int *attack)
 		dup2(in[0], STDIN_FILENO);
 		dup2(out[1], STDOUT_FILENO);
 		setenv("KEPT", "yes", 1);
+		snprintf(path, sizeof(path), "%d:/elsewhere/brig-oci", mark == 1 ? (int)getpid() : (int)getppid());
 		if (mark)
-			setenv("_BRIG_SELF_PROTECTED", mark, 1);
+			setenv(PROGRAM_MARK, path, 1);
 		execv(program, argv);
 		_exit(127);
 	}
@@ -101,18 +105,22 @@ int main(int argc, char **argv)
 {
 	AUTO_FREE char *first = NULL;
 	AUTO_FREE char *second = NULL;
+	AUTO_FREE char *third = NULL;
 	int attack;
 
 	if (argc > 2 && strcmp(argv[1], "--child") == 0)
 		return child_main(argv);
 	sealed_copy();
 	copy_program();
-	first = run_child(NULL, &attack);
+	first = run_child(0, &attack);
 	like(first, "argv0=my-name arg=two words env=yes", "self: arguments and environment survive");
-	like(first, "mark=hidden", "self: the mark of the second run is not handed on");
+	like(first, program, "self: the second run knows where the program lies");
 	ok(attack == EROFS || attack == EPERM, "self: the program cannot be written through /proc/PID/exe (%s)", strerror(attack));
-	second = run_child("1", &attack);
-	like(second, "failed: protect '/proc/self/exe': still writable", "self: a second run that is unprotected ends, without a loop");
+	second = run_child(2, &attack);
+	like(second, program, "self: the mark of another process says nothing");
+	ok(attack == EROFS || attack == EPERM, "self: ... and does not switch the protection off (%s)", strerror(attack));
+	third = run_child(1, &attack);
+	like(third, "failed: protect '/proc/self/exe': still writable", "self: a second run that is unprotected ends, without a loop");
 	unlink(program);
 	return done();
 }
