@@ -39,7 +39,7 @@ OUTPUT_SRC  := $(wildcard runtime/cli/table.c runtime/cli/template*.c)
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 .PHONY: all
-all: $(B)/bin/brig-oci $(B)/bin/brig-vm $(B)/bin/brig-systemd
+all: $(B)/bin/brig-oci $(B)/bin/brig-vm $(B)/bin/brig-systemd $(B)/bin/brig-images
 
 $(B)/bin/brig-oci: PIE = $(STATIC_PIE)
 $(B)/bin/brig-oci: $(call obj,$(ENGINE_SRC) runtime/oci/main.c)
@@ -94,9 +94,14 @@ $(B)/tests/vmrun: $(B)/obj/tests/helpers/vmrun.o $(B)/tests/libvmm.a
 .PHONY: vmm
 vmm: $(B)/tests/libvmm.a $(B)/tests/vmrun
 
-# The image store: an archive of its own. Nothing here is linked into brig-oci; `all` does not need its libraries.
+# The image store: an archive of its own, and the program of the verbs that bring images in and out.
 IMAGES_SRC   := $(wildcard images/*.c)
 IMAGES_LIBS  := -larchive -lisal -lzstd -lcrypto -lyajl -pthread
+IMAGES_PROGRAM_SRC := $(wildcard runtime/cli/images/*.c) $(OUTPUT_SRC) runtime/oci/options.c runtime/version.c
+$(B)/bin/brig-images: $(call obj,$(IMAGES_PROGRAM_SRC) $(IMAGES_SRC) $(BASE_SRC))
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(IMAGES_LIBS)
 IMAGES_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_image_*.c))
 $(B)/tests/libimages.a: $(call obj,$(IMAGES_SRC) $(BASE_SRC))
 	@mkdir -p $(@D)
@@ -157,8 +162,8 @@ check-unit: all images $(UNIT_BIN) $(UNIT_HELP)
 
 # ---- set-up: what the distribution has to provide ----
 
-BUILD_PACKAGES := gcc libc6-dev make pkg-config libseccomp-dev libcap-dev libyajl-dev libcgroup-dev libsystemd-dev
-IMAGES_PACKAGES := libarchive-dev libisal-dev libzstd-dev libssl-dev
+BUILD_PACKAGES := gcc libc6-dev make pkg-config libseccomp-dev libcap-dev libyajl-dev libcgroup-dev libsystemd-dev \
+	libarchive-dev libisal-dev libzstd-dev libssl-dev libcurl4-openssl-dev
 DEMO_PACKAGES  := busybox-static
 LINT_PACKAGES  := clang clang-tidy clang-format cppcheck shellcheck
 apt = DEBIAN_FRONTEND=noninteractive sh tests/install-packages.sh $(1)
@@ -167,9 +172,9 @@ apt = DEBIAN_FRONTEND=noninteractive sh tests/install-packages.sh $(1)
 build-deps:
 	$(Q)$(call apt,$(BUILD_PACKAGES))
 test-deps:
-	$(Q)$(call apt,$(BUILD_PACKAGES) $(IMAGES_PACKAGES) $(DEMO_PACKAGES) $$(grep -v '^\#' tests/packages.txt))
+	$(Q)$(call apt,$(BUILD_PACKAGES) $(DEMO_PACKAGES) $$(grep -v '^\#' tests/packages.txt))
 lint-deps:
-	$(Q)$(call apt,$(BUILD_PACKAGES) $(IMAGES_PACKAGES) $(LINT_PACKAGES))
+	$(Q)$(call apt,$(BUILD_PACKAGES) $(LINT_PACKAGES))
 
 # ---- what a new user types ----
 
@@ -236,12 +241,13 @@ install: all
 	install -D -m 755 $(B)/bin/brig-oci $(DESTDIR)$(PREFIX)/bin/brig-oci
 	ln -f $(DESTDIR)$(PREFIX)/bin/brig-oci $(DESTDIR)$(PREFIX)/bin/brig-vm
 	install -D -m 755 $(B)/bin/brig-systemd $(DESTDIR)$(PREFIX)/libexec/brig/brig-systemd
+	install -D -m 755 $(B)/bin/brig-images $(DESTDIR)$(PREFIX)/libexec/brig/brig-images
 	install -D -m 644 runtime/oci/brig-oci.1 $(DESTDIR)$(PREFIX)/share/man/man1/brig-oci.1
 	install -D -m 644 runtime/oci/completions/brig-oci.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/brig-oci
 	install -D -m 644 runtime/oci/completions/_brig-oci $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_brig-oci
 	install -D -m 644 runtime/oci/completions/brig-oci.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/brig-oci.fish
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/brig-oci bin/brig-vm libexec/brig/brig-systemd share/man/man1/brig-oci.1 \
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/brig-oci bin/brig-vm libexec/brig/brig-systemd libexec/brig/brig-images share/man/man1/brig-oci.1 \
 		share/bash-completion/completions/brig-oci share/zsh/site-functions/_brig-oci \
 		share/fish/vendor_completions.d/brig-oci.fish)
 

@@ -14,8 +14,9 @@
 struct archive_load_options {
 	const char *platform; /* for indexes; NULL: the host's */
 	const char *ref;      /* OCI layouts: only the image of this ref.name; NULL: all */
-	/* Name to store an image under, from a name in the archive: new string, or NULL for none. NULL: names as they are. */
-	char *(*name)(void *ctx, const char *raw);
+	/* Name to store an image under, from a name in the archive (of docker's kind when docker is set): new string, or NULL for
+	 * none. NULL: names as they are. */
+	char *(*name)(void *ctx, const char *raw, bool docker);
 	/* Called for each image that was stored. May be NULL. */
 	void (*loaded)(void *ctx, const struct store_image *image, const char *const *names, size_t n_names);
 	void *ctx;
@@ -24,9 +25,10 @@ int archive_load(struct store *s, const char *path, const struct archive_load_op
 
 /* What `import` may set in the config; lists may be empty, strings NULL. */
 struct archive_import_options {
-	const char *const *env, *const *cmd, *const *entrypoint; /* NULL-terminated, or NULL */
-	const char *working_dir, *user, *created, *comment;
-	const char *architecture; /* "amd64" */
+	const char *const *env, *const *cmd, *const *entrypoint;	     /* NULL-terminated, or NULL */
+	const char *const *volumes, *const *exposed_ports, *const *labels; /* likewise; labels are KEY=VALUE */
+	const char *working_dir, *user, *stop_signal, *created, *comment;
+	const char *architecture; /* "amd64"; NULL: the host's */
 };
 /* The tar (any compression) comes from fd. */
 int archive_import(struct store *s, int fd, const struct archive_import_options *o, const char *const *names, size_t n_names,

@@ -47,7 +47,7 @@ static int import_member(struct load *l, const char *member, const struct layer_
 	return r < 0 ? err_wrap(err, "%s", member) : 0;
 }
 
-static int commit(struct load *l, const struct digest *manifest, const char *const *raw, size_t n_raw, struct err *err)
+static int commit(struct load *l, const struct digest *manifest, const char *const *raw, size_t n_raw, bool docker, struct err *err)
 {
 	AUTO_FREE const char **names = xcalloc(n_raw + 1, sizeof(char *));
 	struct store_image image;
@@ -55,7 +55,7 @@ static int commit(struct load *l, const struct digest *manifest, const char *con
 	int r;
 
 	for (size_t i = 0; i < n_raw; i++) {
-		char *name = l->o->name ? l->o->name(l->o->ctx, raw[i]) : xstrdup(raw[i]);
+		char *name = l->o->name ? l->o->name(l->o->ctx, raw[i], docker) : xstrdup(raw[i]);
 
 		if (name)
 			names[n++] = name;
@@ -126,7 +126,7 @@ static int load_image(struct load *l, const struct descriptor *d, const struct m
 		r = image_config_parse("config", text, n, &c, err);
 	if (r == 0)
 		r = load_layers(l, m, &c, err);
-	return r == 0 ? commit(l, &d->digest, &name, name ? 1 : 0, err) : r;
+	return r == 0 ? commit(l, &d->digest, &name, name ? 1 : 0, false, err) : r;
 }
 
 static int load_manifest(struct load *l, const struct descriptor *d, const char *name, int depth, struct err *err)
@@ -262,7 +262,7 @@ static int docker_image(struct load *l, const struct json *image, struct err *er
 			if (k->type == JSON_STRING)
 				names[n_names++] = k->u.string;
 	}
-	return commit(l, &manifest, names, n_names, err);
+	return commit(l, &manifest, names, n_names, true, err);
 }
 
 static int load_docker(struct load *l, struct err *err)
@@ -322,6 +322,36 @@ static void write_list(struct json_writer *w, const char *key, const char *const
 	json_end_array(w);
 }
 
+/* {"a": {}, "b": {}} */
+static void write_set(struct json_writer *w, const char *key, const char *const *list)
+{
+	if (!list || !*list)
+		return;
+	json_key(w, key);
+	json_begin_object(w);
+	for (; *list; list++) {
+		json_key(w, *list);
+		json_begin_object(w);
+		json_end_object(w);
+	}
+	json_end_object(w);
+}
+
+static void write_labels(struct json_writer *w, const char *const *list)
+{
+	if (!list || !*list)
+		return;
+	json_key(w, "Labels");
+	json_begin_object(w);
+	for (; *list; list++) {
+		const char *eq = strchr(*list, '=');
+		AUTO_FREE char *key = xstrndup(*list, eq ? (size_t)(eq - *list) : strlen(*list));
+
+		json_kv_string(w, key, eq ? eq + 1 : "");
+	}
+	json_end_object(w);
+}
+
 static void write_config(struct buf *b, const struct archive_import_options *o, const struct layer_result *layer)
 {
 	struct json_writer w = { .out = b };
@@ -330,7 +360,7 @@ static void write_config(struct buf *b, const struct archive_import_options *o, 
 	json_begin_object(&w);
 	if (o->created)
 		json_kv_string(&w, "created", o->created);
-	json_kv_string(&w, "architecture", o->architecture ? o->architecture : "amd64");
+	json_kv_string(&w, "architecture", o->architecture ? o->architecture : manifest_host_architecture());
 	json_kv_string(&w, "os", "linux");
 	json_key(&w, "config");
 	json_begin_object(&w);
@@ -341,6 +371,11 @@ static void write_config(struct buf *b, const struct archive_import_options *o, 
 	write_list(&w, "Cmd", o->cmd);
 	if (o->working_dir)
 		json_kv_string(&w, "WorkingDir", o->working_dir);
+	if (o->stop_signal)
+		json_kv_string(&w, "StopSignal", o->stop_signal);
+	write_set(&w, "Volumes", o->volumes);
+	write_set(&w, "ExposedPorts", o->exposed_ports);
+	write_labels(&w, o->labels);
 	json_end_object(&w);
 	json_key(&w, "rootfs");
 	json_begin_object(&w);

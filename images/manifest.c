@@ -217,16 +217,22 @@ struct platform {
 	char os[32], architecture[32], variant[32];
 };
 
-static int platform_parse(const char *text, struct platform *p, struct err *err)
+const char *manifest_host_architecture(void)
 {
 	struct utsname u;
 
-	memset(p, 0, sizeof(*p));
-	(void)snprintf(p->os, sizeof(p->os), "linux");
 	if (uname(&u) == 0)
 		for (size_t i = 0; i < ARRAY_SIZE(machines); i++)
 			if (str_eq(machines[i].machine, u.machine))
-				(void)snprintf(p->architecture, sizeof(p->architecture), "%s", machines[i].architecture);
+				return machines[i].architecture;
+	return "unknown";
+}
+
+static int platform_parse(const char *text, struct platform *p, struct err *err)
+{
+	memset(p, 0, sizeof(*p));
+	(void)snprintf(p->os, sizeof(p->os), "linux");
+	(void)snprintf(p->architecture, sizeof(p->architecture), "%s", manifest_host_architecture());
 	if (!text || !*text)
 		return 0;
 	switch (sscanf(text, "%31[^/]/%31[^/]/%31[^/]", p->os, p->architecture, p->variant)) {

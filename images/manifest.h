@@ -51,4 +51,7 @@ int manifest_check_image(const struct manifest *m, struct err *err) MUST_CHECK;
 /* "os[/arch[/variant]]"; NULL: the host's. -ENOENT when the index has no such entry. */
 int manifest_pick(const struct manifest *index, const char *platform, const struct descriptor **ret, struct err *err) MUST_CHECK;
 
+/* "amd64", "arm64": the host's, as Go calls it. */
+const char *manifest_host_architecture(void);
+
 #endif

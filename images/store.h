@@ -162,6 +162,8 @@ struct store_gc_result {
 };
 /* Waits for those who hold the store. */
 int store_gc(struct store *s, enum store_gc_mode mode, struct store_gc_result *ret, struct err *err) MUST_CHECK;
+/* Take garbage away unless somebody holds the store. */
+int store_gc_if_idle(struct store *s, struct err *err) MUST_CHECK;
 
 struct store_fsck_options {
 	bool repair; /* remove what is damaged, rebuild chains; images that lost something are reported */

@@ -121,15 +121,14 @@ static int sweep_all(struct sweep *w, struct err *err)
 	return r < 0 ? err_sys(err, r, "sweep image store '%s'", w->s->root) : 0;
 }
 
-int store_gc(struct store *s, enum store_gc_mode mode, struct store_gc_result *ret, struct err *err)
+/* The lock is held, and released at the end. */
+static int collect_garbage(struct store *s, enum store_gc_mode mode, struct store_gc_result *ret, struct err *err)
 {
 	struct sweep w = { .s = s };
 	struct store_image *list = NULL;
 	size_t n = 0;
-	int r = store_lock(s, LOCK_EX, err);
+	int r;
 
-	if (r < 0)
-		return r;
 	r = store_list(s, &list, &n, err);
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = prune(&w, mode, &list[i], err);
@@ -143,4 +142,20 @@ int store_gc(struct store *s, enum store_gc_mode mode, struct store_gc_result *r
 	if (r == 0 && ret)
 		*ret = w.res;
 	return r;
+}
+
+int store_gc(struct store *s, enum store_gc_mode mode, struct store_gc_result *ret, struct err *err)
+{
+	int r = store_lock(s, LOCK_EX, err);
+
+	return r < 0 ? r : collect_garbage(s, mode, ret, err);
+}
+
+int store_gc_if_idle(struct store *s, struct err *err)
+{
+	int r = store_lock(s, LOCK_EX | LOCK_NB, err);
+
+	if (r == -EWOULDBLOCK)
+		return 0;
+	return r < 0 ? r : collect_garbage(s, STORE_GC_GARBAGE, NULL, err);
 }
