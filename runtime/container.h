@@ -95,7 +95,8 @@ struct create_opts {
 /* create (spec: "Create"): on error everything is undone. On success *ret is loaded and locked. */
 int container_create(struct container **ret, const struct runtime_opts *opts, const struct create_opts *o, struct err *err) MUST_CHECK;
 
-/* start (spec: "Start"): opens the gate; returns once the program runs or failed to. Runs poststart hooks. */
+/* start (spec: "Start"): opens the gate; returns once the program runs or failed to. Runs poststart hooks. On an error that came
+ * after the gate the container has stopped, and is there for delete. */
 int container_start(struct container *c, struct err *err) MUST_CHECK;
 
 /* run: create, start, wait (unless detach), delete (unless keep). Returns the exit code to use, or -errno with err. */
@@ -111,7 +112,8 @@ struct exec_opts {
 /* exec: returns the exit code of the process (0 when detached), or -errno with err. */
 int container_exec(struct container *c, const struct exec_opts *o, struct err *err) MUST_CHECK;
 
-/* kill. all: every process of the cgroup. A stopped container: "container not running" (ESRCH) unless all. */
+/* kill. all: every process of the cgroup. A stopped container: "container not running" (ESRCH), unless
+ * all: that makes sure that nobody is left. */
 int container_kill(struct container *c, int sig, bool all, struct err *err) MUST_CHECK;
 /* delete: force kills first. Runs poststop hooks. Leaves nothing behind. */
 int container_delete(struct container *c, bool force, struct err *err) MUST_CHECK;

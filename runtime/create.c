@@ -77,7 +77,7 @@ static int make_dir(struct container *c, const char *config, size_t n, struct er
 	if (mkdir(c->opts->root, 0700) < 0 && errno != EEXIST)
 		return err_sys(err, -errno, "make '%s'", c->opts->root);
 	if (mkdir(path, 0700) < 0)
-		return errno == EEXIST ? err_set(err, EEXIST, "container with id exists: %s", c->id) : err_sys(err, -errno, "make '%s'", path);
+		return errno == EEXIST ? err_set(err, EEXIST, "container with given ID already exists: %s", c->id) : err_sys(err, -errno, "make '%s'", path);
 	r = container_open_dir(c, true, err);
 	if (r < 0)
 		return r;

@@ -172,9 +172,10 @@ int container_start(struct container *c, struct err *err)
 	r = c->backend->start(c, err);
 	if (!r)
 		r = run_hooks(c, HOOK_POSTSTART, CONTAINER_RUNNING, false, err);
-	/* runtime-spec "Lifecycle", steps 7 and 9: a failure ends the container. */
-	if (r < 0 && container_destroy(c, &ignored) < 0)
-		log_warn("clean up after a failed start: %s", ignored.msg);
+	/* runtime-spec "Lifecycle", steps 7 and 9: a failure stops the container. What is left of it is for delete, which engines
+	 * call next, and which has to find something; also its poststop hooks run then. */
+	if (r < 0 && kill_everything(c, &ignored) < 0)
+		log_warn("stop the container after a failed start: %s", ignored.msg);
 	return r;
 }
 
@@ -240,10 +241,10 @@ int container_run(const struct runtime_opts *opts, const struct create_opts *o, 
 	if (r < 0 || !c)
 		return r;
 	r = o->detach ? container_start(c, err) : run_foreground(c, o, err);
-	if (r < 0 && !o->detach) {
+	if (r < 0) {
 		struct err ignored;
 
-		if (c->dir_fd >= 0 && container_destroy(c, &ignored) < 0)
+		if (container_destroy(c, &ignored) < 0)
 			log_warn("clean up: %s", ignored.msg);
 	}
 	container_free(c);
@@ -259,10 +260,10 @@ int container_kill(struct container *c, int sig, bool all, struct err *err)
 
 	if (all && c->cgroup) {
 		r = cgroup_kill_all(c->cgroup, sig, err);
-		if (r < 0)
-			return r;
-		return r == 0 && s == CONTAINER_STOPPED ? check_status(c, VERB_KILL, s, err) : 0;
+		return r < 0 ? r : 0; /* also when nobody is left: engines send it to make sure */
 	}
+	if (all && s == CONTAINER_STOPPED)
+		return 0;
 	r = check_status(c, VERB_KILL, s, err);
 	if (r < 0)
 		return r;

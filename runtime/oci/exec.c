@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
+#include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/oci/commands.h"
 
@@ -96,21 +97,22 @@ static int find_capability(const char *name, uint64_t *ret)
 }
 
 /* Never the inheritable set: a program with file capabilities would hand them on (CVE-2022-29162). Ambient ones exist only
- * where the configuration itself has inheritable ones. */
-static int add_caps(struct spec_caps *caps, const struct option_list *names, struct err *err)
+ * where the configuration itself has inheritable ones. An unknown name is a warning, as it is in config.json. */
+static void add_caps(struct spec_caps *caps, const struct option_list *names)
 {
 	for (size_t i = 0; i < names->n; i++) {
 		uint64_t bit;
 
-		if (find_capability(names->v[i], &bit) < 0)
-			return err_set(err, EINVAL, "invalid value \"%s\" for flag --cap: unknown capability", names->v[i]);
+		if (find_capability(names->v[i], &bit) < 0) {
+			log_warn("--cap: '%s' is not a known capability: ignored", names->v[i]);
+			continue;
+		}
 		caps->set = true;
 		caps->bounding |= bit;
 		caps->effective |= bit;
 		caps->permitted |= bit;
 		caps->ambient |= caps->inheritable & bit;
 	}
-	return 0;
 }
 
 /* The container's own process with what the command line changes. */
@@ -144,8 +146,7 @@ static int process_from_options(struct arena *a, const struct exec_options *x, c
 	r = x->user ? set_user(&p->user, x->user, err) : 0;
 	if (r == 0)
 		r = add_groups(a, &p->user, &x->gids, err);
-	if (r == 0)
-		r = add_caps(&p->caps, &x->caps, err);
+	add_caps(&p->caps, &x->caps);
 	return r;
 }
 
@@ -161,7 +162,7 @@ static int process_from_file(struct arena *a, const char *path, struct spec_proc
 static int check_options(const struct exec_options *x, char **operands, struct err *err)
 {
 	if (!x->process && !operands[1])
-		return err_set(err, EINVAL, "exec requires an argument: the program to run, or --process FILE");
+		return err_set(err, EINVAL, "\"exec\" requires a minimum of 2 argument(s): exec ID PROGRAM [ARGUMENT...], or --process FILE");
 	if (x->cgroups.n > 1)
 		return err_set(err, EINVAL, "flag --cgroup can be given once");
 	if (x->cwd && x->cwd[0] != '/')

@@ -42,13 +42,18 @@ static int pick_backend(struct invocation *in, struct err *err)
 	return 0;
 }
 
+/* The words are those of runc, for callers that look for them. */
 static int check_operands(const struct oci_command *c, const struct option_result *parsed, struct err *err)
 {
+	bool exact = c->min_operands == c->max_operands;
+
 	if (parsed->n_operands < c->min_operands)
-		return err_set(err, EINVAL, "%s requires an argument: %s %s", c->name, c->name, c->operands);
+		return err_set(err, EINVAL, "\"%s\" requires %s %d argument(s): %s %s", c->name, exact ? "exactly" : "a minimum of",
+			       c->min_operands, c->name, c->operands);
 	if (c->max_operands >= 0 && parsed->n_operands > c->max_operands)
-		return err_set(err, EINVAL, "%s takes at most %d argument%s, not '%s': %s %s", c->name, c->max_operands,
-			       c->max_operands == 1 ? "" : "s", parsed->operands[c->max_operands], c->name, c->operands);
+		return err_set(err, EINVAL, "\"%s\" requires %s %d argument(s), and '%s' is one too many: %s %s", c->name,
+			       exact ? "exactly" : "a maximum of", c->max_operands, parsed->operands[c->max_operands], c->name,
+			       c->operands);
 	return 0;
 }
 

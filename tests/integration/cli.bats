@@ -57,7 +57,7 @@ ID_VERBS="checkpoint create delete events exec kill pause ps restore resume run 
 	for v in $ID_VERBS; do
 		run rt "$v"
 		[ "$status" = 1 ]
-		[[ "$output" == *"requires an argument"* ]]
+		[[ "$output" == *"\" requires "*" argument(s)"* ]]
 	done
 }
 
@@ -325,7 +325,7 @@ ID_VERBS="checkpoint create delete events exec kill pause ps restore resume run 
 	[ "$(rt exec "$ID" -- echo x)" = x ]
 	run rt exec "$ID"
 	[ "$status" = 255 ]
-	[[ "$output" == *"requires an argument"* ]]
+	[[ "$output" == *"\" requires "*" argument(s)"* ]]
 }
 
 @test "exec: exit codes, and the texts from which engines make 126 and 127" {

@@ -42,6 +42,7 @@ load helpers
 	run rt create --bundle "$B" "$ID" </dev/null
 	[ "$status" = 1 ]
 	[[ "$output" == *exist* ]]
+	[[ "$output" == *"already exists"* ]]
 	[ "$(ct_status)" = created ]
 }
 
@@ -73,6 +74,45 @@ load helpers
 	run ct_up
 	[ "$status" != 0 ]
 	[[ "$output" == *"not found"* || "$output" == *"o such file"* ]]
+}
+
+@test "start: one that fails leaves a stopped container, which delete and delete --force take" {
+	local flag reason
+	for reason in program startContainer poststart; do
+		for flag in "" --force; do
+			mk_bundle '.annotations = {"why": "x"}'
+			case $reason in
+			program) edit '.process.args = ["/bin/garbage"]' && printf '\001\002' >"$R/bin/garbage" && chmod 755 "$R/bin/garbage" ;;
+			startContainer) edit '.hooks.startContainer = [{"path": "/bin/false"}]' ;;
+			poststart) edit '.hooks.poststart = [{"path": "/bin/false"}]' ;;
+			esac
+			edit '.hooks.poststop = [{"path": "/bin/sh", "args": ["sh", "-c", "cat >>" + $f]}]' --arg f "$T/after"
+			ct_create
+			run rt start "$ID"
+			[ "$status" = 1 ]
+			[ ! -e "$T/after" ]
+			rt state "$ID" | jq -e '.status == "stopped" and .pid == 0 and .annotations.why == "x"'
+			run rt start "$ID"
+			[ "$status" = 1 ]
+			rt kill --all "$ID" KILL
+			rt delete $flag "$ID"
+			grep -q stopped "$T/after"
+			rm "$T/after"
+			no_residue "$ID"
+		done
+	done
+}
+
+@test "run: one that fails leaves nothing, detached or not" {
+	mk_bundle '.process.args = ["/bin/garbage"]'
+	printf '\001\002' >"$R/bin/garbage"
+	chmod 755 "$R/bin/garbage"
+	run ct_up
+	[ "$status" = 1 ]
+	no_residue "$ID"
+	run ct_run
+	[ "$status" = 1 ]
+	no_residue "$ID"
 }
 
 @test "start: after the config file changed, the config of create is used" {
@@ -116,6 +156,7 @@ load helpers
 	[ "$status" = 1 ]
 	shopt -s nocasematch
 	[[ "$output" == *"container not running"* || "$output" == *"no such process"* || "$output" == *"process already finished"* ]]
+	rt kill --all "$ID" 9
 }
 
 @test "kill --all: ends every process of a container without a pid namespace" {
