@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "images/registries.h"
 
-#include "images/toml.h"
+#include "runtime/base/toml.h"
 #include "runtime/base/fd.h"
 
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "images/registries.h"
-#include "images/toml.h"
+#include "runtime/base/toml.h"
 #include "tests/unit/tap.h"
 
 #define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

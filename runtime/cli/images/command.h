@@ -5,6 +5,7 @@
 #include "images/image_config.h"
 #include "images/lookup.h"
 #include "images/manifest.h"
+#include "images/settings.h"
 #include "images/store.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/str.h"
@@ -24,6 +25,7 @@
 
 struct image_cli {
 	struct store store;
+	struct image_settings settings;
 	bool debug;
 };
 

@@ -10,8 +10,8 @@
 
 static const struct image_command *const commands[] = {
 	&image_cmd_exists, &image_cmd_fsck,  &image_cmd_history, &image_cmd_images, &image_cmd_import, &image_cmd_inspect,
-	&image_cmd_load,   &image_cmd_prune, &image_cmd_rmi,	 &image_cmd_save,   &image_cmd_tag,    &image_cmd_unpack,
-	&image_cmd_untag,
+	&image_cmd_load,   &image_cmd_login, &image_cmd_logout,	 &image_cmd_prune,  &image_cmd_pull,   &image_cmd_rmi,
+	&image_cmd_save,   &image_cmd_tag,   &image_cmd_unpack,	 &image_cmd_untag,
 };
 
 /* The options that may stand before the verb: those of brig, of which only some matter here. */
@@ -63,7 +63,8 @@ static void help_of_program(FILE *out)
 {
 	fprintf(out, "Manage images\n\nUsage:\n  brig image COMMAND [OPTIONS] [ARGUMENTS]\n\nCommands:\n");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		fprintf(out, "  %-10s %s\n", commands[i]->image_names[0], commands[i]->help);
+		if (commands[i]->image_names[0])
+			fprintf(out, "  %-10s %s\n", commands[i]->image_names[0], commands[i]->help);
 	fprintf(out, "\nGlobal options:\n");
 	options_help(global_rows, out);
 }
@@ -105,10 +106,12 @@ static int run_parsed(const struct globals *g, const struct image_command *c, vo
 {
 	struct image_cli cli = { .store = { .root_fd = -1, .lock_fd = -1 }, .debug = g->debug };
 	struct err err = { 0 };
-	int r = 0;
+	int r = image_settings_load(&cli.settings, &err);
 
-	if (!c->no_store)
+	if (r == 0 && !c->no_store)
 		r = store_open(g->root, &cli.store, &err);
+	cli.store.keep_blobs = cli.settings.keep_blobs;
+	cli.store.sync = cli.settings.sync;
 	if (r == 0)
 		r = c->run(&cli, target, operands, &err);
 	if (!c->no_store)

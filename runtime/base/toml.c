@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "images/toml.h"
+#include "runtime/base/toml.h"
 
 #include <ctype.h>
 #include <errno.h>

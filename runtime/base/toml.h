@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef BRIG_IMAGES_TOML_H
-#define BRIG_IMAGES_TOML_H
+#ifndef BRIG_RUNTIME_BASE_TOML_H
+#define BRIG_RUNTIME_BASE_TOML_H
 
 #include "runtime/base/json.h"
 
