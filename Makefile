@@ -36,6 +36,8 @@ ENGINE_SRC  := $(filter-out $(MAINS),$(BASE_SRC) \
 ENGINE_LIBS := -Wl,--push-state,-Bstatic -lcgroup -lseccomp -lcap -lyajl_s -Wl,--pop-state
 # Tables and --format templates: for the programs that people use.
 OUTPUT_SRC  := $(wildcard runtime/cli/table.c runtime/cli/template*.c)
+# Networks and volumes of brig's containers.
+NET_SRC     := $(wildcard runtime/net/*.c)
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 .PHONY: all
@@ -70,7 +72,7 @@ UNIT_BIN := $(patsubst tests/unit/%.c,$(B)/tests/%,$(UNIT_SRC))
 # ... and test_X.sh are scripts that run the programs.
 UNIT_SH  := $(wildcard tests/unit/test_*.sh)
 VMM_TESTS := $(addprefix $(B)/tests/test_,virtqueue boot acpi vmm fs)
-$(B)/tests/libengine.a: $(call obj,$(ENGINE_SRC) $(OUTPUT_SRC))
+$(B)/tests/libengine.a: $(call obj,$(ENGINE_SRC) $(OUTPUT_SRC) $(NET_SRC))
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && ar rcs $@ $^
 $(filter-out $(VMM_TESTS) $(B)/tests/test_image_%,$(UNIT_BIN)): $(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/tests/libengine.a

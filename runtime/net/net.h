@@ -37,7 +37,7 @@ void net_env_done(struct net_env *env);
 /* ---- what is wanted ---- */
 
 enum net_mode {
-	NET_DEFAULT,	/* nothing was asked for: the network "brig", or pasta / slirp4netns when rootless */
+	NET_DEFAULT,	/* nothing was asked for: the network "bridge", or pasta / slirp4netns when rootless */
 	NET_NETWORKS,	/* by name */
 	NET_NONE,	/* a namespace with nothing but loopback */
 	NET_HOST,	/* the host's namespace */
@@ -61,6 +61,7 @@ struct net_attach {
 struct net_port {
 	char *host_ip;	     /* NULL: all addresses */
 	uint16_t host_port;  /* 0: any free one */
+	uint16_t host_last;  /* not 0: any free one from host_port to this */
 	uint16_t container_port;
 	uint16_t n;
 	uint16_t protocol;   /* IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP */
@@ -85,7 +86,7 @@ void net_request_done(struct net_request *r);
  * The flags, in any order. Errors name the flag and the part that is wrong.
  *   --network none | host | bridge | default | private | container:X | ns:PATH | NAME[:ip=A,ip6=A,mac=M,alias=N,
  *             interface_name=N] | pasta[:OPTION,...] | slirp4netns[:OPTION,...]; a comma or a repetition gives several
- *             names. Docker's "bridge" and podman's "podman" mean the default network, unless networks of these names exist.
+ *             names. Podman's name "podman" means the default network, unless there is one of this name.
  *   -p        [[IP:][HOST[-END]]:]CONTAINER[-END][/tcp|udp|sctp]
  *   --expose  PORT[-END][/PROTOCOL]
  *   --ip, --ip6, --mac-address, --network-alias apply to the first network, as do the short forms.
@@ -103,10 +104,6 @@ int net_request_dns_option(struct net_request *r, const char *value, struct err 
 int net_request_add_host(struct net_request *r, const char *value, struct err *err) MUST_CHECK; /* NAME:IP, IP may be host-gateway */
 /* After the last flag: what does not go together (a port with --network host is only a warning, as elsewhere). */
 int net_request_check(const struct net_request *r, struct err *err) MUST_CHECK;
-
-/* To keep it in the container's record: one JSON value, and back. */
-void net_request_json(const struct net_request *r, struct json_writer *w);
-int net_request_load(struct net_request *ret, const struct json *node, const char *name, struct err *err) MUST_CHECK;
 
 /* ---- what came of it ---- */
 

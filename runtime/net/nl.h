@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BRIG_RUNTIME_NET_NL_H
+#define BRIG_RUNTIME_NET_NL_H
+
+#include "runtime/base/mem.h"
+#include "runtime/base/str.h"
+
+/*
+ * DOC: netlink messages
+ *
+ * Messages are built one after the other in a struct buf and sent together: rtnetlink works through them in order and
+ * answers each; nfnetlink takes those between its batch markers as one transaction. Attribute names are the kernel's.
+ */
+
+/* A CLOEXEC socket of a protocol such as NETLINK_ROUTE in the caller's network namespace, or -errno. */
+int nl_socket(int protocol) MUST_CHECK;
+
+/* Begin a message (nlmsg_type, NLM_F_* besides REQUEST, and the family's header); end it with the place that begin returned. */
+size_t nl_begin(struct buf *b, uint16_t type, uint16_t flags, const void *header, size_t n);
+void nl_end(struct buf *b, size_t message);
+
+void nl_put(struct buf *b, uint16_t type, const void *data, size_t n);
+void nl_put_string(struct buf *b, uint16_t type, const char *s);
+void nl_put_u8(struct buf *b, uint16_t type, uint8_t v);
+void nl_put_u32(struct buf *b, uint16_t type, uint32_t v);
+void nl_put_be32(struct buf *b, uint16_t type, uint32_t v); /* v in host order */
+size_t nl_nest(struct buf *b, uint16_t type);
+void nl_nest_end(struct buf *b, size_t nest);
+
+/* Send all messages and read the answers of those that have NLM_F_ACK. The first error that is not listed in `fine` (ends with 0; may
+ * be NULL) is returned with the message's index in *ret_index (may be NULL). For batches of nfnetlink any error means that nothing
+ * was done. */
+int nl_talk(int fd, const struct buf *b, const int *fine, size_t *ret_index) MUST_CHECK;
+
+/* Send one message and call each for every answer until the end of a dump (NLM_F_DUMP) or the first answer. each returns < 0 to
+ * stop. */
+struct nlmsghdr;
+int nl_query(int fd, const struct buf *b, int (*each)(void *ctx, const struct nlmsghdr *h), void *ctx) MUST_CHECK;
+
+/* An attribute in n bytes at p, or NULL. *ret_n: its length. */
+const void *nl_find(const void *p, size_t n, uint16_t type, size_t *ret_n);
+
+#endif
