@@ -23,6 +23,7 @@
 #define X32_BIT	  0x40000000
 #define NEW_CALL  10000 /* no kernel has so many */
 #define MAX_NAMES 512
+#define MAX_RULES 8
 
 /* What engines' default profiles leave out, more or less; a few of them. */
 static const char *const denied[] = { "swapon", "swapoff", "reboot", "kexec_load", "init_module", "delete_module", "mount", "umount2",
@@ -39,9 +40,10 @@ static bool is_denied(const char *name)
 /* A profile of the size and shape of an engine's default one: all that libseccomp knows but the denied ones. */
 struct profile {
 	struct spec_seccomp s;
-	struct spec_seccomp_rule rules[8];
+	struct spec_seccomp_rule rules[MAX_RULES];
 	uint32_t archs[4];
 	char *names[MAX_NAMES];
+	char *one[MAX_RULES][2]; /* names of the rules for a single syscall */
 };
 
 static void profile_init(struct profile *p)
@@ -76,17 +78,17 @@ static void profile_done(struct profile *p)
 {
 	for (size_t i = 0; i < MAX_NAMES; i++)
 		free(p->names[i]);
+	for (size_t i = 0; i < MAX_RULES; i++)
+		free(p->one[i][0]);
 }
-
-static char *one_name[8][2];
 
 /* Another rule for one syscall. */
 static struct spec_seccomp_rule *profile_rule(struct profile *p, const char *name, uint32_t action)
 {
 	size_t i = p->s.n_syscalls++;
 
-	one_name[i][0] = strdup(name);
-	p->rules[i].names = (struct strlist){ one_name[i], 1 };
+	p->one[i][0] = strdup(name);
+	p->rules[i].names = (struct strlist){ p->one[i], 1 };
 	p->rules[i].action = action;
 	return &p->rules[i];
 }
@@ -284,7 +286,7 @@ static void expect_refusal(struct profile *p, const struct kvlist *annotations, 
 
 static void test_refusals(void)
 {
-	struct kv pairs[1] = { { strdup("run.oci.seccomp_fail_unknown_syscall"), strdup("1") } };
+	struct kv pairs[1] = { { (char[]){ "run.oci.seccomp_fail_unknown_syscall" }, (char[]){ "1" } } };
 	struct kvlist annotations = { pairs, 1 };
 	struct spec_seccomp_arg bad[1] = { { .index = 6, .op = SCMP_CMP_EQ } };
 	struct seccomp_prog prog = { 0 };
@@ -304,7 +306,7 @@ static void test_refusals(void)
 	expect_refusal(&p, NULL, "defaultAction", "notify as the default action");
 	profile_rule(&p, "swapoff", SCMP_ACT_NOTIFY);
 	expect_refusal(&p, NULL, "listenerPath", "notify without a listener");
-	p.s.listener_path = one_name[0][0] = strdup("/run/agent");
+	p.s.listener_path = (char[]){ "/run/agent" };
 	drop_name(&p, "sendmsg");
 	profile_rule(&p, "sendmsg", SCMP_ACT_NOTIFY);
 	expect_refusal(&p, NULL, "sendmsg", "notify on sendmsg");
@@ -342,7 +344,7 @@ static void test_notify(void)
 	pid_t pid;
 
 	profile_init(&p);
-	p.s.listener_path = one_name[7][0] = strdup("/run/agent");
+	p.s.listener_path = (char[]){ "/run/agent" };
 	profile_rule(&p, "swapoff", SCMP_ACT_NOTIFY);
 	if (!ok(seccomp_compile(&p.s, NULL, &prog, &err) == 0, "seccomp: notify compiles: %s", err.msg))
 		return;

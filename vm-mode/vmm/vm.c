@@ -39,11 +39,8 @@ static uint64_t now_ns(void)
 
 static int create(struct vm *vm, struct err *err)
 {
-	int r;
+	int r = guest_mem_init(&vm->mem, vm->config.mem_bytes, err);
 
-	if (!vm->config.cpus || vm->config.cpus > VM_MAX_CPUS)
-		return err_set(err, EINVAL, "%u vCPUs: 1 to %d are supported", vm->config.cpus, VM_MAX_CPUS);
-	r = guest_mem_init(&vm->mem, vm->config.mem_bytes, err);
 	if (r < 0)
 		return r;
 	vm->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -63,9 +60,12 @@ static int create(struct vm *vm, struct err *err)
 
 int vm_create(const struct vm_config *config, struct vm **ret, struct err *err)
 {
-	struct vm *vm = xcalloc(1, sizeof(*vm));
+	struct vm *vm;
 	int r;
 
+	if (!config->cpus || config->cpus > VM_MAX_CPUS)
+		return err_set(err, EINVAL, "%u vCPUs: 1 to %d are supported", config->cpus, VM_MAX_CPUS);
+	vm = xcalloc(1, sizeof(*vm));
 	vm->config = *config;
 	vm->created_ns = now_ns();
 	vm->kvm_fd = vm->vm_fd = vm->end_fd = -1;
@@ -358,7 +358,7 @@ void vm_free(struct vm *vm)
 		return;
 	cancel(vm);
 	vm_stop(vm);
-	for (unsigned i = 0; i < vm->config.cpus && i < VM_MAX_CPUS; i++)
+	for (unsigned i = 0; i < vm->config.cpus; i++)
 		vcpu_done(&vm->vcpu[i]);
 	for (unsigned i = 0; i < vm->n_devices; i++)
 		for (unsigned k = 0; k < vm->device[i]->n_threads; k++)
