@@ -22,7 +22,7 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wformat=2 -Wun
 	-Wimplicit-fallthrough -Wnull-dereference $(if $(filter 1,$(WERROR)),-Werror)
 HARD := -fstack-protector-strong -fPIE -fno-common $(if $(SAN),,-D_FORTIFY_SOURCE=2)
 CPPFLAGS_ALL := -D_GNU_SOURCE -I. -include runtime/base/banned.h $(CPPFLAGS)
-CFLAGS_ALL := -std=gnu17 -O2 -g $(WARN) $(HARD) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer) $(CFLAGS)
+CFLAGS_ALL := -std=gnu17 -O2 -g -ffunction-sections -fdata-sections $(WARN) $(HARD) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer) $(CFLAGS)
 LDFLAGS_ALL = $(PIE) -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--hash-style=gnu -Wl,-O1 $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 
 # What each program is made of. brig-oci is static, libc included: nothing is loaded when it starts. Its tests, and builds with
@@ -41,7 +41,7 @@ NET_SRC     := $(wildcard runtime/net/*.c)
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 .PHONY: all
-all: $(B)/bin/brig-oci $(B)/bin/brig-vm $(B)/bin/brig-systemd $(B)/bin/brig-images
+all: $(B)/bin/brig-oci $(B)/bin/brig-vm $(B)/bin/brig-systemd $(B)/bin/brig-images $(B)/bin/brig-guest
 
 $(B)/bin/brig-oci: PIE = $(STATIC_PIE)
 $(B)/bin/brig-oci: $(call obj,$(ENGINE_SRC) runtime/oci/main.c)
@@ -51,6 +51,14 @@ $(B)/bin/brig-oci: $(call obj,$(ENGINE_SRC) runtime/oci/main.c)
 
 $(B)/bin/brig-vm: $(B)/bin/brig-oci
 	$(Q)ln -f $< $@
+
+# Process 1 of the guests: what it uses of the engine's objects, fully static.
+GUEST_SRC := $(wildcard vm-mode/guest/*.c)
+$(B)/bin/brig-guest: PIE = $(STATIC_PIE)
+$(B)/bin/brig-guest: $(call obj,$(GUEST_SRC)) $(B)/tests/libengine.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -Wl,--gc-sections -o $@ $^ $(ENGINE_LIBS)
 
 # Calls systemd for brig-oci: libsystemd can only be loaded by a dynamic program.
 $(B)/bin/brig-systemd: $(call obj,$(addprefix runtime/base/,err.c fd.c mem.c str.c sys.c) cgroups/systemd_main.c)
@@ -235,6 +243,35 @@ lint-analyzer:
 
 compile_commands.json:
 	$(Q)tests/lint/compile-commands.sh "$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)" > $@
+
+# ---- guests: kernels and initramfs of vm-mode (vm-mode/kernel/) ----
+
+GUEST_CACHE ?= $(B)/guest/cache
+.PHONY: guest guest-kernel guest-kernel-deps
+guest: $(B)/guest/vmlinux $(B)/guest/initramfs
+$(GUEST_CACHE)/release: vm-mode/kernel/fetch.sh
+	$(call say,FETCH,$(GUEST_CACHE))
+	$(Q)vm-mode/kernel/fetch.sh $(GUEST_CACHE) && touch $@
+$(B)/guest/vmlinux: $(GUEST_CACHE)/release
+	@mkdir -p $(@D)
+	$(Q)ln -f $(GUEST_CACHE)/vmlinux $@ 2>/dev/null || cp $(GUEST_CACHE)/vmlinux $@
+$(B)/guest/mkinitramfs: $(call obj,vm-mode/kernel/mkinitramfs.c $(BASE_SRC))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lyajl
+$(B)/guest/init: $(B)/bin/brig-guest
+	@mkdir -p $(@D)
+	$(Q)strip -o $@ $<
+$(B)/guest/initramfs: $(B)/guest/mkinitramfs $(B)/guest/init vm-mode/kernel/modules.groups $(GUEST_CACHE)/release
+	$(call say,GEN,$@)
+	$(Q)$< $@ $(B)/guest/init $(GUEST_CACHE)/lib/modules/$$(cat $(GUEST_CACHE)/release) vm-mode/kernel/modules.groups
+# The tuned kernel needs no modules: its initramfs is /init alone.
+GUEST_KERNEL_CACHE ?= $(B)/guest/kernel
+guest-kernel: $(B)/guest/mkinitramfs $(B)/guest/init
+	$(Q)vm-mode/kernel/build.sh $(GUEST_KERNEL_CACHE)
+	$(Q)cp $(GUEST_KERNEL_CACHE)/vmlinux $(B)/guest/vmlinux.tuned
+	$(Q)$(B)/guest/mkinitramfs $(B)/guest/initramfs.tuned $(B)/guest/init
+guest-kernel-deps:
+	$(Q)$(call apt,gcc libc6-dev make flex bison bc libelf-dev libssl-dev xz-utils)
 
 # ---- install ----
 
