@@ -203,6 +203,11 @@ check:
 check-root: all helpers
 	$(Q)tests/run-bats.sh $(B) $(or $(SUITES),tests/integration)
 
+# The contract tests against one backend: BACKEND=namespaces or vm; BRIG_OCI names another program.
+.PHONY: check-conformance
+check-conformance: all helpers
+	$(Q)BACKEND=$(or $(BACKEND),namespaces) tests/run-bats.sh $(B) tests/conformance
+
 # Small programs that tests use: a file each. Static, because they run in root file systems without libraries, too.
 HELPER_BIN := $(patsubst tests/helpers/%.c,$(B)/helpers/%,\
 	$(filter-out %/coverage.c %/vmrun.c %/imgtool.c,$(wildcard tests/helpers/*.c))) $(B)/helpers/imgtool # those link the libraries above
