@@ -141,6 +141,7 @@ static bool forgivable(const struct cgroup *cg, int r)
 static int make_one(struct cgroup *cg, struct cg_hier *h, const struct spec_resources *res, struct err *err)
 {
 	uint32_t want = cg->layout == CGROUP_LAYOUT_V2 ? UINT32_MAX : 0;
+	AUTO_FREE char *tasks = xasprintf("./%s/tasks", cg->path + 1);
 	int r = fs_make_dir(h, cg->path, err);
 
 	if (r < 0)
@@ -162,7 +163,10 @@ static int make_one(struct cgroup *cg, struct cg_hier *h, const struct spec_reso
 	}
 	if (r < 0)
 		return r;
-	h->enter_fd = openat(h->dir_fd, h->v2 ? "cgroup.procs" : "tasks", O_WRONLY | O_CLOEXEC);
+	if (h->v2)
+		h->enter_fd = openat(h->dir_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	else
+		h->enter_fd = openat(h->mount_fd, tasks, O_WRONLY | O_CLOEXEC);
 	return h->enter_fd < 0 ? err_sys(err, -errno, "open '%s' of cgroup '%s'", h->v2 ? "cgroup.procs" : "tasks", h->path) : 0;
 }
 

@@ -19,9 +19,11 @@ int cg_read(int dir_fd, const char *file, char *buf, size_t size)
 
 	if (fd < 0)
 		return -errno;
-	n = fd_read_all(fd, buf, size - 1);
+	do /* these files come whole in one read */
+		n = read(fd, buf, size - 1);
+	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return (int)n;
+		return -errno;
 	while (n > 0 && buf[n - 1] == '\n')
 		n--;
 	buf[n] = '\0';
@@ -74,6 +76,8 @@ int fs_make_dir(struct cg_hier *h, const char *path, struct err *err)
 		h->made = true;
 	if (r < 0 && r != -EEXIST)
 		return err_sys(err, r, "make cgroup '%s%s'", h->mountpoint, path);
+	if (h->made && !h->v2) /* opened when a limit wants it */
+		return 0;
 	h->dir_fd = openat(h->mount_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (h->dir_fd < 0)
 		return err_sys(err, -errno, "open cgroup '%s%s'", h->mountpoint, path);
@@ -84,10 +88,13 @@ int fs_walk(int dir_fd, int depth, int (*fn)(int dir_fd, void *arg), void *arg)
 {
 	AUTO_DIR DIR *dir = NULL;
 	struct dirent *e;
+	struct stat st;
 	int fd, r;
 
 	if (depth > 64)
 		return -ELOOP;
+	if (fstat(dir_fd, &st) == 0 && st.st_nlink == 2) /* the kernel counts sub-cgroups there: it has none */
+		return fn(dir_fd, arg);
 	fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

@@ -11,17 +11,15 @@
 
 /* A new v1 cpuset has no CPUs and no memory nodes, and no task can join it: each level takes its parent's, unless
  * somebody gave it its own. (cgroup.clone_children would do it, but is a setting of the parent, which is not ours.) */
-static int inherit_cpuset(int parent_fd, int dir_fd, const char *file)
+static int inherit_cpuset(int parent_fd, int dir_fd, bool made, const char *file)
 {
-	char own[CPU_LIST_MAX], parents[CPU_LIST_MAX];
-	int r = cg_read(dir_fd, file, own, sizeof(own));
+	char list[CPU_LIST_MAX];
+	int r = made ? 0 : cg_read(dir_fd, file, list, sizeof(list));
 
-	if (r < 0 || *own)
+	if (r < 0 || (!made && *list))
 		return r;
-	r = cg_read(parent_fd, file, parents, sizeof(parents));
-	if (r < 0)
-		return r;
-	return fd_write_file(dir_fd, file, parents);
+	r = cg_read(parent_fd, file, list, sizeof(list));
+	return r < 0 ? r : fd_write_file(dir_fd, file, list);
 }
 
 int fs_v1_prepare(struct cg_hier *h, const char *path, struct err *err)
@@ -48,7 +46,7 @@ int fs_v1_prepare(struct cg_hier *h, const char *path, struct err *err)
 		if (fd < 0)
 			return err_sys(err, -errno, "open cgroup '%s%s'", h->mountpoint, path);
 		for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-			r = inherit_cpuset(parent_fd, fd, files[i]);
+			r = inherit_cpuset(parent_fd, fd, h->made && !p, files[i]);
 			if (r < 0)
 				return err_sys(err, r, "set %s of cgroup '%s%s' from its parent", files[i], h->mountpoint, path);
 		}

@@ -90,6 +90,8 @@ static int signal_all(struct cgroup *cg, int sig, struct err *err)
 	return r < 0 ? r : sent;
 }
 
+/* The first freeze of the machine makes the kernel patch its own code, which takes milliseconds: mostly nobody is left, or
+ * those who are die at the first pass. */
 static int kill_by_freezing(struct cgroup *cg, struct err *err)
 {
 	int total = 0;
@@ -97,9 +99,11 @@ static int kill_by_freezing(struct cgroup *cg, struct err *err)
 	for (int pass = 0; pass < 8; pass++) {
 		int sent;
 
-		ignore(cgroup_freeze(cg, true, NULL)); /* without a freezer the passes must do */
+		if (pass)
+			ignore(cgroup_freeze(cg, true, NULL)); /* without a freezer the passes must do */
 		sent = signal_all(cg, SIGKILL, err);
-		ignore(cgroup_freeze(cg, false, NULL));
+		if (pass)
+			ignore(cgroup_freeze(cg, false, NULL));
 		if (sent < 0)
 			return sent;
 		total += sent;

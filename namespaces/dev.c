@@ -56,26 +56,44 @@ static int bind_device(int parent, const char *name, const struct spec_device *d
 }
 
 /* /dev itself must be a directory of the container and no symlink: every device below it would follow. */
-static int open_device_parent(struct init_ctx *ctx, const char *path, char **ret_name, struct err *err)
+static int open_dev(struct init_ctx *ctx, struct err *err)
 {
-	struct stat st;
+	const int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
-	if (str_starts(path, "/dev/")) {
-		if (fstatat(ctx->root_fd, "dev", &st, AT_SYMLINK_NOFOLLOW) < 0) {
-			if (errno != ENOENT || mkdirat(ctx->root_fd, "dev", 0755) < 0)
-				return err_sys(err, -errno, "open /dev of the container");
-		} else if (!S_ISDIR(st.st_mode)) {
-			return err_set(err, ENOTDIR, "/dev of the container is not a directory");
-		}
+	if (ctx->dev_fd >= 0)
+		return 0;
+	ctx->dev_fd = openat(ctx->root_fd, "dev", flags);
+	if (ctx->dev_fd < 0 && errno == ENOENT && mkdirat(ctx->root_fd, "dev", 0755) == 0)
+		ctx->dev_fd = openat(ctx->root_fd, "dev", flags);
+	if (ctx->dev_fd < 0 && (errno == ENOTDIR || errno == ELOOP))
+		return err_set(err, ENOTDIR, "/dev of the container is not a directory");
+	return ctx->dev_fd < 0 ? err_sys(err, -errno, "open /dev of the container") : 0;
+}
+
+/* The directory of a device: mostly /dev, which is opened once for all of them. */
+static int open_device_parent(struct init_ctx *ctx, const char *path, int *ret_own_fd, char **ret_name, struct err *err)
+{
+	const char *name = str_starts(path, "/dev/") ? path + strlen("/dev/") : NULL;
+
+	if (name) {
+		int r = open_dev(ctx, err);
+
+		if (r < 0)
+			return r;
 	}
-	int fd = path_open_parent_in_root(ctx->root_fd, path, true, 0755, ret_name);
-	return fd < 0 ? err_sys(err, fd, "device '%s'", path) : fd;
+	if (name && *name && !strchr(name, '/') && !str_eq(name, ".") && !str_eq(name, "..")) {
+		*ret_name = xstrdup(name);
+		return ctx->dev_fd;
+	}
+	*ret_own_fd = path_open_parent_in_root(ctx->root_fd, path, true, 0755, ret_name);
+	return *ret_own_fd < 0 ? err_sys(err, *ret_own_fd, "device '%s'", path) : *ret_own_fd;
 }
 
 int dev_create(struct init_ctx *ctx, const struct spec_device *d, struct err *err)
 {
 	AUTO_FREE char *name = NULL;
-	AUTO_CLOSE int parent = open_device_parent(ctx, d->path, &name, err);
+	AUTO_CLOSE int own_fd = -1;
+	const int parent = open_device_parent(ctx, d->path, &own_fd, &name, err);
 	mode_t mode = (d->mode.set ? d->mode.v & 07777 : 0666) | device_type(d->type);
 
 	if (parent < 0 || !name)
@@ -102,12 +120,13 @@ int dev_create(struct init_ctx *ctx, const struct spec_device *d, struct err *er
 int dev_symlink(struct init_ctx *ctx, const char *dst, const char *target, struct err *err)
 {
 	AUTO_FREE char *name = NULL;
-	AUTO_CLOSE int parent = -1;
+	AUTO_CLOSE int own_fd = -1;
 	struct stat st;
+	int parent;
 
 	if (strcmp(target, "/proc/kcore") == 0 && access(target, F_OK) < 0)
 		return 0;
-	parent = open_device_parent(ctx, dst, &name, err);
+	parent = open_device_parent(ctx, dst, &own_fd, &name, err);
 	if (parent < 0 || !name)
 		return parent < 0 ? parent : -EINVAL;
 	if (symlinkat(target, parent, name) == 0)
@@ -148,7 +167,8 @@ static int open_pty(struct init_ctx *ctx, int *ret_master, int *ret_peer, struct
 static int bind_console(struct init_ctx *ctx, int peer, const char *dst, struct err *err)
 {
 	AUTO_FREE char *name = NULL;
-	AUTO_CLOSE int parent = open_device_parent(ctx, dst, &name, err);
+	AUTO_CLOSE int own_fd = -1;
+	const int parent = open_device_parent(ctx, dst, &own_fd, &name, err);
 	AUTO_CLOSE int tree = -1, target = -1;
 
 	if (parent < 0 || !name)

@@ -4,6 +4,7 @@
 #include "runtime/sync.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
+#include "runtime/base/program_move.h"
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
 #include "runtime/hooks.h"
@@ -25,6 +26,18 @@ static int phase_undumpable(struct init_ctx *ctx, struct err *err)
 {
 	(void)ctx;
 	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? err_sys(err, -errno, "make init non-dumpable") : 0;
+}
+
+/* The runtime's own file (runtime/self.h). Needs: nobody who could look at us yet. Must not: come after any of the container's. */
+static int phase_program(struct init_ctx *ctx, struct err *err)
+{
+	int r;
+
+	if (!ctx->move)
+		return 0;
+	r = program_move(ctx->move);
+	fd_close(&ctx->move->fd);
+	return r < 0 ? err_sys(err, r, "protect the runtime's program file") : 0;
 }
 
 /* Needs: nothing. Must not: be ptraced or read by anybody in the container, from the first moment on. */
@@ -182,6 +195,17 @@ static int phase_keyring(struct init_ctx *ctx, struct err *err)
 	return process_keyring(&ctx->process, err);
 }
 
+/* What is written through procfs; without it none is mounted, which saves time. */
+static bool needs_procfs(const struct init_ctx *ctx)
+{
+	const struct spec_process *p = ctx->process.spec;
+
+	for (size_t i = 0; i < ctx->plan->n_ops; i++)
+		if (ctx->plan->ops[i].kind == OP_SYSCTL)
+			return true;
+	return p && (p->oom_score_adj.set || (p->apparmor_profile && *p->apparmor_profile) || (p->selinux_label && *p->selinux_label));
+}
+
 /*
  * A procfs of our own, attached nowhere: what the container mounts over its /proc cannot redirect our writes. Where a
  * new one is refused (nested containers with a masked /proc, AppArmor), a detached copy of the one that stands on
@@ -191,9 +215,12 @@ static int phase_keyring(struct init_ctx *ctx, struct err *err)
  */
 static int phase_procfs(struct init_ctx *ctx, struct err *err)
 {
-	AUTO_CLOSE int fd = mount_new("proc", "proc", NULL, 0, NULL);
+	AUTO_CLOSE int fd = -1;
 	struct statfs fs;
 
+	if (!needs_procfs(ctx))
+		return 0;
+	fd = mount_new("proc", "proc", NULL, 0, NULL);
 	if (fd < 0)
 		fd = sys_open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 	if (fd < 0)
@@ -232,6 +259,8 @@ static int run_host_hooks(struct init_ctx *ctx, struct err *err)
 
 static int execute_op(struct init_ctx *ctx, struct op *op, struct err *err)
 {
+	if (op->kind != OP_DEVICE && op->kind != OP_SYMLINK)
+		fd_close(&ctx->dev_fd); /* something may be mounted over it now */
 	switch (op->kind) {
 	case OP_MOUNT:
 	case OP_BIND:
@@ -401,6 +430,7 @@ struct phase {
 };
 
 static const struct phase init_phases[] = {
+	{ "program", phase_program },
 	{ "harden", phase_harden },
 	{ "go", phase_go },
 	{ "undumpable", phase_undumpable },

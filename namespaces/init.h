@@ -24,7 +24,9 @@ struct init_ctx {
 	int root_fd;	    /* the container's root directory */
 	int host_root_fd;   /* root of the mount namespace before the pivot, when the runtime runs in a chroot; or -1 */
 	int null_fd;	    /* the host's /dev/null as a mount source */
+	int dev_fd;	    /* the container's /dev while devices are made, or -1 */
 	int mask_dir_fd;    /* attached shared read-only tmpfs that hides directories, or -1 */
+	struct program_move *move; /* for the child: move first of all; or NULL */
 	bool in_v2_cgroup;  /* born in cgroup_clone_fd() */
 	bool no_pivot;
 	bool privileged;    /* the parent is root: it opened the sources, and may open /proc/PID of a non-dumpable child */

@@ -3,6 +3,7 @@
 
 #include "namespaces/spawn.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/program_move.h"
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
 #include "runtime/idmap.h"
@@ -26,7 +27,7 @@ void launch_init(struct launch *l, struct container *c, const struct spec_proces
 	x->privileged = l->privileged;
 	x->spec = c->spec;
 	x->plan = &l->plan;
-	x->sync_fd = x->gate_fd = x->console_fd = x->root_tree_fd = x->root_fd = x->host_root_fd = x->null_fd = x->mask_dir_fd = x->init_pidfd = -1;
+	x->sync_fd = x->gate_fd = x->console_fd = x->root_tree_fd = x->root_fd = x->host_root_fd = x->null_fd = x->mask_dir_fd = x->dev_fd = x->init_pidfd = -1;
 	for (int t = 0; t < NS_TYPES; t++)
 		x->ns_fds[t] = -1;
 	x->process = (struct process_ctx){
@@ -189,12 +190,31 @@ static NORETURN void child_main(struct launch *l)
 	init_main(&l->ctx);
 }
 
+/* Alone in a pid namespace of its own the child moves by itself, which costs less. Born among others it would be late; in a user
+ * namespace it has not the right. */
+static int protect_program(struct launch *l, bool middle, struct err *err)
+{
+	struct program_move *move = l->ctx.container->opts->move;
+	int r;
+
+	if (!move || move->fd < 0)
+		return 0;
+	if (!middle && l->plan.clone_flags & CLONE_NEWPID && !l->plan.any_userns) {
+		l->ctx.move = move;
+		return 0;
+	}
+	r = program_move(move);
+	fd_close(&move->fd);
+	return r < 0 ? err_sys(err, r, "protect the runtime's program file") : 0;
+}
+
 int launch_spawn(struct launch *l, pid_t *ret_pid, int *ret_pidfd, struct err *err)
 {
 	struct init_ctx *x = &l->ctx;
 	const struct cgroup *cg = x->container->cgroup;
 	bool middle = x->is_exec ? !l->privileged && x->exec_flags & CLONE_NEWUSER : l->plan.needs_middle;
-	pid_t pid = spawn_child(x, x->is_exec ? 0 : l->plan.clone_flags, cg ? cgroup_clone_fd(cg) : -1, middle, ret_pidfd, err);
+	int r = protect_program(l, middle, err);
+	pid_t pid = r < 0 ? r : spawn_child(x, x->is_exec ? 0 : l->plan.clone_flags, cg ? cgroup_clone_fd(cg) : -1, middle, ret_pidfd, err);
 
 	if (pid < 0)
 		return pid;

@@ -259,11 +259,11 @@ static int sysfs_fallback(const struct spec_mount *m, struct err *err)
 /* A tmpfs over a directory of the image looks like that directory unless the options say otherwise. */
 static char *tmpfs_options(struct init_ctx *ctx, const struct spec_mount *m)
 {
-	AUTO_CLOSE int fd = path_open_in_root(ctx->root_fd, m->destination, O_PATH | O_DIRECTORY, 0);
 	bool has_mode = m->data && (str_starts(m->data, "mode=") || strstr(m->data, ",mode="));
+	AUTO_CLOSE int fd = has_mode ? -1 : path_open_in_root(ctx->root_fd, m->destination, O_PATH | O_DIRECTORY, 0);
 	struct stat st;
 
-	if (fd < 0 || has_mode || fstat(fd, &st) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return xstrdup(m->data ? m->data : "");
 	return xasprintf("mode=%o%s%s", st.st_mode & 07777, m->data ? "," : "", m->data ? m->data : "");
 }

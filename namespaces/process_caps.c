@@ -57,37 +57,43 @@ static void warn_each(uint64_t caps, const char *why)
 	}
 }
 
-/* Capabilities that this kernel knows, and the present bounding set. No procfs is needed: an unknown one is EINVAL. */
-static uint64_t known_caps(uint64_t *ret_bounding)
+/* Which of the capabilities asked for this kernel knows, and which are in the bounding set. A call for each: those that nobody
+ * asked for are not looked at. No procfs is needed: an unknown one is EINVAL. */
+static uint64_t known_caps(uint64_t asked, uint64_t *ret_bounding)
 {
 	uint64_t known = 0;
 
 	*ret_bounding = 0;
 	for (unsigned n = 0; n < MAX_CAPS; n++) {
-		int r = prctl(PR_CAPBSET_READ, n, 0, 0, 0);
+		int r = asked & (uint64_t)1 << n ? prctl(PR_CAPBSET_READ, n, 0, 0, 0) : -1;
 
-		if (r < 0)
-			break;
-		known |= (uint64_t)1 << n;
-		if (r)
+		if (r >= 0)
+			known |= (uint64_t)1 << n;
+		if (r > 0)
 			*ret_bounding |= (uint64_t)1 << n;
 	}
 	return known;
 }
 
+static uint64_t all_asked(const struct spec_caps *c)
+{
+	return c->bounding | c->effective | c->inheritable | c->permitted | c->ambient;
+}
+
 int process_drop_bounding(struct process_ctx *ctx, struct err *err)
 {
 	const struct spec_caps *c = &ctx->spec->caps;
-	uint64_t bounding = 0, known = known_caps(&bounding), asked, drop;
+	const uint64_t asked = all_asked(c);
+	uint64_t bounding, known = known_caps(asked, &bounding);
 
-	asked = c->bounding | c->effective | c->inheritable | c->permitted | c->ambient;
 	warn_each(asked & ~known, "is unknown to this kernel, it is ignored");
 	warn_each(c->bounding & known & ~bounding, "cannot be granted: it is outside the bounding set of the runtime");
-	drop = bounding & ~c->bounding;
 	for (unsigned n = 0; n < MAX_CAPS; n++) {
-		if (!(drop & (uint64_t)1 << n))
+		if (c->bounding & (uint64_t)1 << n || prctl(PR_CAPBSET_DROP, n, 0, 0, 0) == 0)
 			continue;
-		if (prctl(PR_CAPBSET_DROP, n, 0, 0, 0) < 0)
+		if (errno == EINVAL) /* behind the last one that the kernel knows */
+			break;
+		if (errno != EPERM || prctl(PR_CAPBSET_READ, n, 0, 0, 0) != 0)
 			return err_sys(err, -errno, "drop capability %u from the bounding set", n);
 	}
 	return 0;
@@ -115,7 +121,7 @@ int process_caps(struct process_ctx *ctx, struct err *err)
 {
 	const struct spec_caps *c = &ctx->spec->caps;
 	struct cap_sets have = { 0 }, want;
-	uint64_t bounding, known = known_caps(&bounding), heritable;
+	uint64_t bounding, known = known_caps(all_asked(c), &bounding), heritable;
 	int r = caps_get(&have);
 
 	if (r < 0)

@@ -24,6 +24,8 @@ struct backend;
 struct json;
 
 /* Options of the command line that hold for all commands. */
+struct program_move;
+
 struct runtime_opts {
 	char *root;		      /* absolute; /run/brig, or XDG_RUNTIME_DIR/brig when rootless */
 	enum cgroup_manager manager;
@@ -32,6 +34,7 @@ struct runtime_opts {
 	bool strict;		      /* unknown fields in config.json are errors */
 	const struct backend *backend; /* chosen by argv[0] */
 	const char *vm_accel;	      /* auto, kvm, emulate */
+	struct program_move *move; /* from self_protect(), for the process that enters; NULL: this one is protected already */
 	/* where logs go, to hand on to a child program; NULL: stderr */
 	const char *log_path, *log_format;
 };

@@ -62,26 +62,37 @@ static int set_bundle(struct container *c, const char *bundle, struct err *err)
 	return 0;
 }
 
-static int make_dir(struct container *c, const char *config, size_t n, struct err *err)
+static int make_root(char *root, struct err *err)
 {
-	AUTO_FREE char *path = xasprintf("%s/%s", c->opts->root, c->id);
-	int r;
-
-	for (char *p = c->opts->root + 1; *p; p++) {
+	for (char *p = root + 1; *p; p++) {
 		if (*p != '/')
 			continue;
 		*p = '\0';
-		(void)!mkdir(c->opts->root, 0755); /* the last mkdir tells */
+		(void)!mkdir(root, 0755); /* the last mkdir tells */
 		*p = '/';
 	}
-	if (mkdir(c->opts->root, 0700) < 0 && errno != EEXIST)
-		return err_sys(err, -errno, "make '%s'", c->opts->root);
-	if (mkdir(path, 0700) < 0)
-		return errno == EEXIST ? err_set(err, EEXIST, "container with given ID already exists: %s", c->id) : err_sys(err, -errno, "make '%s'", path);
+	return mkdir(root, 0700) < 0 && errno != EEXIST ? err_sys(err, -errno, "make '%s'", root) : 0;
+}
+
+static int make_dir(struct container *c, const char *config, size_t n, struct err *err)
+{
+	AUTO_FREE char *path = xasprintf("%s/%s", c->opts->root, c->id);
+	int r = mkdir(path, 0700) < 0 ? -errno : 0;
+
+	if (r == -ENOENT) {
+		r = make_root(c->opts->root, err);
+		if (r < 0)
+			return r;
+		r = mkdir(path, 0700) < 0 ? -errno : 0;
+	}
+	if (r < 0)
+		return r == -EEXIST ? err_set(err, EEXIST, "container with given ID already exists: %s", c->id) :
+				      err_sys(err, r, "make '%s'", path);
 	r = container_open_dir(c, true, err);
 	if (r < 0)
 		return r;
-	r = fd_write_file_atomic(c->dir_fd, "config.json", config, n, 0600, false);
+	/* Nobody reads it before there is a state.json. */
+	r = fd_write_new_file(c->dir_fd, "config.json", config, n, 0600);
 	return r < 0 ? err_sys(err, r, "copy config.json") : 0;
 }
 
@@ -202,7 +213,8 @@ static int finish_create(struct container *c, const struct create_opts *o, struc
 
 static int create_locked(struct container *c, const struct create_opts *o, struct err *err)
 {
-	int r = container_save(c, err);
+	/* With a cgroup of ours the state is written when its name is known. */
+	int r = c->opts->manager == CGROUP_CGROUPFS ? 0 : container_save(c, err);
 
 	if (!r)
 		r = c->backend->create(c, o, err);

@@ -98,12 +98,10 @@ static int kill_everything(struct container *c, struct err *err)
 	if (c->pidfd >= 0)
 		(void)!sys_pidfd_send_signal(c->pidfd, SIGKILL); /* ESRCH: gone already */
 	if (c->cgroup && !c->cgroup_pending) {
-		/* In the pid namespace of others nothing dies with init; and a frozen process does not die at all. */
+		/* In the pid namespace of others nothing dies with init. This thaws, too: who is frozen does not die. */
 		r = cgroup_kill_all(c->cgroup, SIGKILL, err);
 		if (r < 0 && r != -ENODEV) /* a rootless one may have no cgroup */
 			return r;
-		if (cgroup_is_frozen(c->cgroup) == 1 && cgroup_freeze(c->cgroup, false, err) < 0)
-			return -err->code;
 	}
 	r = wait_gone(c, KILL_WAIT_MS);
 	/* Ours (run, or a failed create): reap it. Somebody else's: ECHILD. */

@@ -94,7 +94,22 @@ static void restore_name(const char *argv0)
 	(void)prctl(PR_SET_NAME, basename(argv0), 0, 0, 0); /* for ps only */
 }
 
-int self_protect(char **argv, struct err *err)
+/* later: move then. */
+static int move(int path_fd, struct program_move *later)
+{
+	struct program_move now;
+	int r = program_leave_mark();
+
+	if (r == 0)
+		r = program_move_prepare(later ? later : &now, path_fd);
+	if (r < 0 || later)
+		return r;
+	r = program_move(&now);
+	fd_close(&now.fd);
+	return r;
+}
+
+int self_protect(char **argv, struct program_move *later, struct err *err)
 {
 	AUTO_CLOSE int exe = open(SELF_EXE, O_RDONLY | O_CLOEXEC);
 	AUTO_CLOSE int protected = -1;
@@ -116,6 +131,8 @@ int self_protect(char **argv, struct err *err)
 
 	protected = readonly_clone();
 	if (protected >= 0) {
+		if (move(protected, later) == 0)
+			return 0;
 		(void)run_again(protected, argv); /* where execveat refuses, the copy may still do */
 		fd_close(&protected);
 	}

@@ -108,6 +108,13 @@ int fd_write_file(int dir_fd, const char *path, const char *text)
 	return (size_t)w == n ? 0 : -EIO;
 }
 
+int fd_write_new_file(int dir_fd, const char *path, const void *data, size_t n, mode_t mode)
+{
+	AUTO_CLOSE int fd = openat(dir_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+
+	return fd < 0 ? -errno : fd_write_all(fd, data, n);
+}
+
 int fd_write_file_atomic(int dir_fd, const char *path, const void *data, size_t n, mode_t mode, bool fsync_it)
 {
 	const char *slash = strrchr(path, '/');

@@ -20,6 +20,9 @@ int fd_read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *r
 /* Write text to an existing file (proc, cgroup, sysfs) in one write(2). -errno. */
 int fd_write_file(int dir_fd, const char *path, const char *text) MUST_CHECK;
 
+/* Create a file, which must not exist. -errno. */
+int fd_write_new_file(int dir_fd, const char *path, const void *data, size_t n, mode_t mode) MUST_CHECK;
+
 /* Create or replace a file atomically: temporary name in the same directory, fsync if asked for, rename.
  * Nothing is left behind on error. */
 int fd_write_file_atomic(int dir_fd, const char *path, const void *data, size_t n, mode_t mode, bool fsync_it) MUST_CHECK;

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <time.h>
 #include <unistd.h>
 
 static struct {
@@ -40,21 +39,12 @@ int log_get_fd(void)
 	return sink.fd;
 }
 
-static void time_seconds(char out[32])
-{
-	time_t now = time(NULL);
-	struct tm tm;
-
-	gmtime_r(&now, &tm);
-	strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
-}
-
 void log_msg(enum log_level level, const char *fmt, ...)
 {
 	AUTO_BUF struct buf line = { 0 };
 	struct json_writer w = { .out = &line };
 	int saved = errno;
-	char text[1024], now[32];
+	char text[1024], now[STR_TIME_LEN];
 	va_list ap;
 
 	if (level > sink.level)
@@ -62,7 +52,7 @@ void log_msg(enum log_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	time_seconds(now);
+	str_time_utc(time(NULL), now);
 	if (sink.format == LOG_FORMAT_JSON) {
 		json_begin_object(&w);
 		json_kv_string(&w, "level", level_names[level]);

@@ -159,6 +159,21 @@ int path_open_in_root(int root_fd, const char *path, int flags, mode_t mode)
 	return walk_open(root_fd, path, flags, mode);
 }
 
+/* The usual case, in fewer steps: only the last component of path is missing. -ENOENT: more is, or a dangling link stands there. */
+static int make_last(int root_fd, const char *path, mode_t mode)
+{
+	AUTO_FREE char *name = NULL;
+	AUTO_CLOSE int parent = path_open_parent_in_root(root_fd, path, false, 0, &name);
+	int fd;
+
+	if (parent < 0)
+		return parent == -EINVAL ? -ENOENT : parent;
+	if (mkdirat(parent, name, mode) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd >= 0 ? fd : errno == ELOOP || errno == ENOTDIR ? -ENOENT : -errno;
+}
+
 int path_mkdir_in_root(int root_fd, const char *path, mode_t mode)
 {
 	AUTO_CLOSE int at = path_open_in_root(root_fd, path, O_PATH | O_DIRECTORY, 0);
@@ -169,6 +184,9 @@ int path_mkdir_in_root(int root_fd, const char *path, mode_t mode)
 		return TAKE_FD(at);
 	if (path_has_dotdot(path))
 		return -EINVAL;
+	at = make_last(root_fd, path, mode);
+	if (at != -ENOENT)
+		return TAKE_FD(at);
 	/*
 	 * Make the components one after the other, each time looked up from the root again: an existing symlink is followed
 	 * inside the root, and a name is only ever made in a directory that we hold.

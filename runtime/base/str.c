@@ -244,14 +244,27 @@ int str_to_signal(const char *s)
 	return row ? (int)row->value : -EINVAL;
 }
 
+/* Years are counted from March here, so that the leap day is the last one of its year. 1970-01-01 is day 719468 of that count. */
+void str_time_utc(time_t t, char out[STR_TIME_LEN])
+{
+	const int64_t days = t / 86400 - (t % 86400 < 0) + 719468, secs = t - (days - 719468) * 86400;
+	const int64_t era = (days >= 0 ? days : days - 146096) / 146097; /* 400 years */
+	const int64_t day = days - era * 146097;
+	const int64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+	const int64_t in_year = day - (year * 365 + year / 4 - year / 100);
+	const int64_t month = (in_year * 5 + 2) / 153; /* 0: March */
+
+	snprintf(out, STR_TIME_LEN, "%04lld-%02d-%02dT%02d:%02d:%02dZ", (long long)(year + era * 400 + (month >= 10)),
+		 (int)(month < 10 ? month + 3 : month - 9), (int)(in_year - (month * 153 + 2) / 5 + 1), (int)(secs / 3600),
+		 (int)(secs / 60 % 60), (int)(secs % 60));
+}
+
 void str_time_now(char out[STR_TIME_LEN])
 {
 	struct timespec ts;
-	struct tm tm;
-	char secs[24];
+	char secs[STR_TIME_LEN];
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	gmtime_r(&ts.tv_sec, &tm);
-	strftime(secs, sizeof(secs), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out, STR_TIME_LEN, "%s.%09ldZ", secs, ts.tv_nsec);
+	str_time_utc(ts.tv_sec, secs);
+	snprintf(out, STR_TIME_LEN, "%.19s.%09ldZ", secs, ts.tv_nsec);
 }

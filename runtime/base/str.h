@@ -4,6 +4,8 @@
 
 #include "runtime/base/attr.h"
 
+#include <time.h>
+
 /* A growing string. Starts as { 0 }; always NUL-terminated once something was added. */
 struct buf {
 	char *p; /* owned; NULL when empty */
@@ -41,8 +43,10 @@ const char *name_of(const struct name_value *table, uint64_t value);
 /* Signal by name (with or without SIG, any case, RTMIN+n) or number 0..64. -EINVAL. */
 int str_to_signal(const char *s) MUST_CHECK;
 
-/* RFC 3339 with nanoseconds, UTC. */
+/* RFC 3339, UTC. libc's functions would read /etc/localtime for it: in the init child a file of the container. */
 #define STR_TIME_LEN 40
+void str_time_utc(time_t t, char out[STR_TIME_LEN]);
+/* With nanoseconds. */
 void str_time_now(char out[STR_TIME_LEN]);
 
 #endif

@@ -13,6 +13,13 @@
  * One file a verb; each defines one const struct oci_command. The table of commands.c is all that main.c, the help, the
  * shell completions' test and the man page's test know of them.
  */
+/* Whether the process, or a child, becomes part of a container, where /proc/self/exe has to be protected (runtime/self.h). */
+enum oci_enters {
+	OCI_ENTERS_NOTHING,
+	OCI_ENTERS,
+	OCI_ENTERS_NEW, /* by a child, which the namespaces backend protects by itself */
+};
+
 struct oci_command {
 	const char *name;
 	const char *operands; /* for help: "ID [SIGNAL]" */
@@ -22,7 +29,7 @@ struct oci_command {
 	const void *defaults; /* target_size bytes, or NULL: zeroes */
 	int min_operands, max_operands; /* max -1: any number */
 	enum option_order order;
-	bool enters;	  /* the process, or a child, becomes part of a container: /proc/self/exe has to be protected */
+	enum oci_enters enters;
 	bool makes_root;  /* makes the state directory's root when it is missing */
 	int failure_code; /* exit code of a failed run(); 0 stands for 1 */
 	const char *failure_text; /* prefix of the message, or NULL */

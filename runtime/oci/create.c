@@ -36,7 +36,7 @@ const struct oci_command cmd_create = {
 	.target_size = sizeof(struct create_opts),
 	.min_operands = 1,
 	.max_operands = 1,
-	.enters = true,
+	.enters = OCI_ENTERS_NEW,
 	.makes_root = true,
 	.run = run,
 };

@@ -16,6 +16,7 @@ struct invocation {
 	const char *program; /* "brig-oci" or "brig-vm" */
 	struct global_options global;
 	struct runtime_opts opts;
+	struct program_move move;
 	bool own_log; /* --log was given: errors go there and to stderr */
 	bool json;
 };
@@ -57,6 +58,16 @@ static int check_operands(const struct oci_command *c, const struct option_resul
 	return 0;
 }
 
+static int protect(struct invocation *in, const struct oci_command *c, char **argv, struct err *err)
+{
+	bool later = c->enters == OCI_ENTERS_NEW && in->opts.backend == &namespaces_backend;
+	int r = self_protect(argv, later ? &in->move : NULL, err);
+
+	if (r == 0 && later && in->move.fd >= 0)
+		in->opts.move = &in->move;
+	return r;
+}
+
 static int run_parsed(struct invocation *in, const struct oci_command *c, void *target, const struct option_result *parsed,
 		      char **argv)
 {
@@ -66,7 +77,7 @@ static int run_parsed(struct invocation *in, const struct oci_command *c, void *
 	if (r == 0)
 		r = pick_backend(in, &err);
 	if (r == 0 && c->enters)
-		r = self_protect(argv, &err);
+		r = protect(in, c, argv, &err);
 	if (r == 0 && c->makes_root)
 		r = globals_make_root(&in->global, &in->opts, &err);
 	if (r < 0)
@@ -157,7 +168,7 @@ static void open_std_fds(void)
 int main(int argc, char **argv)
 {
 	CLEANUP(option_result_done) struct option_result parsed = { 0 };
-	struct invocation in = { .program = "brig-oci" };
+	struct invocation in = { .program = "brig-oci", .move = PROGRAM_MOVE_NONE };
 	struct err err = { 0 };
 	int code;
 

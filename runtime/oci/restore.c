@@ -59,7 +59,7 @@ const struct oci_command cmd_restore = {
 	.target_size = sizeof(struct options),
 	.min_operands = 1,
 	.max_operands = 1,
-	.enters = true,
+	.enters = OCI_ENTERS,
 	.makes_root = true,
 	.run = run,
 };

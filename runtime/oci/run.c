@@ -37,7 +37,7 @@ const struct oci_command cmd_run = {
 	.target_size = sizeof(struct create_opts),
 	.min_operands = 1,
 	.max_operands = 1,
-	.enters = true,
+	.enters = OCI_ENTERS_NEW,
 	.makes_root = true,
 	.run = run,
 };

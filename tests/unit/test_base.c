@@ -63,6 +63,25 @@ static void test_bitset(void)
 		ok(str_to_bitset(bad[k], bits, 128) < 0, "str: '%s' is no cpu list", bad[k]);
 }
 
+/* Every 12 hours and a bit of five centuries, against libc. */
+static void times(void)
+{
+	char ours[STR_TIME_LEN], libcs[STR_TIME_LEN];
+	bool same = true;
+
+	for (time_t t = -6000000000; t < 10000000000 && same; t += 43211) {
+		struct tm tm;
+
+		(void)gmtime_r(&t, &tm);
+		(void)strftime(libcs, sizeof(libcs), "%Y-%m-%dT%H:%M:%SZ", &tm);
+		str_time_utc(t, ours);
+		same = strcmp(ours, libcs) == 0;
+	}
+	ok(same, "time: the same as libc's (%s, %s)", ours, libcs);
+	str_time_utc(951782399, ours);
+	is_str(ours, "2000-02-28T23:59:59Z", "time: the second before a leap day");
+}
+
 static void test_signals(void)
 {
 	is_int(str_to_signal("KILL"), SIGKILL, "signal: by name");
@@ -72,6 +91,7 @@ static void test_signals(void)
 	is_int(str_to_signal("0"), 0, "signal: 0 only asks");
 	is_int(str_to_signal("RTMIN+3"), 37, "signal: real-time from the lowest");
 	is_int(str_to_signal("SIGRTMAX-1"), 63, "signal: real-time from the highest");
+	times();
 	static const char *const bad[] = { "", "65", "-1", "NOPE", "RTMIN+31", "RTMIN-1", "SIG", "9x" };
 	for (size_t k = 0; k < ARRAY_SIZE(bad); k++)
 		is_int(str_to_signal(bad[k]), -EINVAL, "signal: '%s' is none", bad[k]);

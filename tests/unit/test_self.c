@@ -20,7 +20,7 @@ static int child_main(char **argv)
 	struct err err = { 0 };
 	char c;
 
-	if (self_protect(argv, &err) < 0) {
+	if (self_protect(argv, NULL, &err) < 0) {
 		printf("failed: %s\n", err.msg);
 		return 1;
 	}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/program_move.h"
+
+/* Set by the linker: the ELF header, which is the first byte of the first segment. */
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+
+struct range {
+	char *start;
+	size_t n;
+};
+
+static struct range pages(uintptr_t from, uintptr_t to, bool to_down)
+{
+	const uintptr_t mask = (uintptr_t)sysconf(_SC_PAGESIZE) - 1;
+	uintptr_t first = from & ~mask, last = (to_down ? to : to + mask) & ~mask;
+
+	return (struct range){ (char *)first, last > first ? last - first : 0 };
+}
+
+static int protection(const ElfW(Phdr) *p)
+{
+	return (p->p_flags & PF_R ? PROT_READ : 0) | (p->p_flags & PF_W ? PROT_WRITE : 0) | (p->p_flags & PF_X ? PROT_EXEC : 0);
+}
+
+static off_t offset_of(const ElfW(Phdr) *p)
+{
+	return (off_t)(p->p_offset - (p->p_vaddr & ((ElfW(Addr))sysconf(_SC_PAGESIZE) - 1)));
+}
+
+/* The same bytes from the same page cache: code can run on while it is exchanged. */
+static int map_again(const ElfW(Phdr) *p, struct range r, int fd)
+{
+	return mmap(r.start, r.n, protection(p), MAP_PRIVATE | MAP_FIXED, fd, offset_of(p)) == MAP_FAILED ? -errno : 0;
+}
+
+/* One 64-bit word a page; bit 61: still the file's. What cannot be found out counts as changed. */
+#define PAGEMAP_MAX	   512
+#define PAGEMAP_PRESENT	   (3ull << 62) /* or swapped out */
+#define PAGEMAP_FILE	   (1ull << 61)
+
+static void find_changed(struct range r, size_t page, bool changed[PAGEMAP_MAX])
+{
+	AUTO_CLOSE int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t words[PAGEMAP_MAX];
+	const size_t n = r.n / page, bytes = n * sizeof(words[0]);
+	bool known = fd >= 0 && pread(fd, words, bytes, (off_t)((uintptr_t)r.start / page * sizeof(words[0]))) == (ssize_t)bytes;
+
+	for (size_t i = 0; i < n; i++)
+		changed[i] = !known || (words[i] & PAGEMAP_PRESENT && !(words[i] & PAGEMAP_FILE));
+}
+
+/* The new mapping takes the place of the old one in one step. Nothing may write to it between the copy and the step; errno and
+ * the stack lie elsewhere. */
+static int copy_in_place(const ElfW(Phdr) *p, struct range r, int fd)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	bool changed[PAGEMAP_MAX];
+	char *copy;
+
+	if (r.n / page > PAGEMAP_MAX)
+		return -E2BIG;
+	copy = mmap(NULL, r.n, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, offset_of(p));
+	if (copy == MAP_FAILED)
+		return -errno;
+	find_changed(r, page, changed);
+	for (size_t i = 0; i < r.n / page; i++)
+		if (changed[i])
+			memcpy(copy + i * page, r.start + i * page, page);
+	if (mremap(copy, r.n, r.n, MREMAP_MAYMOVE | MREMAP_FIXED, r.start) == MAP_FAILED) {
+		int error = errno;
+
+		(void)munmap(copy, r.n);
+		return -error;
+	}
+	return 0;
+}
+
+/* Fields 26 to 51 of /proc/self/stat: the addresses that the kernel wants to hear again. */
+static int read_addresses(struct prctl_mm_map *map)
+{
+	AUTO_FREE char *text = NULL;
+	uint64_t field[52] = { 0 };
+	char *p;
+	int r = fd_read_file(AT_FDCWD, "/proc/self/stat", 1 << 16, &text, NULL);
+
+	if (r < 0)
+		return r;
+	p = strrchr(text, ')'); /* a name can hold anything */
+	if (!p || p[1] != ' ' || !p[2])
+		return -EPROTO;
+	p += 3;
+	for (size_t i = 4; i < ARRAY_SIZE(field); i++)
+		field[i] = strtoull(p, &p, 10); /* the negative ones are not ours */
+	*map = (struct prctl_mm_map){
+		.start_code = field[26],
+		.end_code = field[27],
+		.start_stack = field[28],
+		.start_data = field[45],
+		.end_data = field[46],
+		.start_brk = field[47],
+		.brk = (uintptr_t)sbrk(0),
+		.arg_start = field[48],
+		.arg_end = field[49],
+		.env_start = field[50],
+		.env_end = field[51],
+	};
+	return 0;
+}
+
+static int set_exe(struct program_move *m)
+{
+	m->map.exe_fd = (uint32_t)m->fd;
+	return prctl(PR_SET_MM, PR_SET_MM_MAP, &m->map, sizeof(m->map), 0) < 0 ? -errno : 0;
+}
+
+static int map_all_again(int fd)
+{
+	const ElfW(Phdr) *const headers = (const ElfW(Phdr) *)getauxval(AT_PHDR), *p, *relro = NULL;
+	const unsigned long n = getauxval(AT_PHNUM);
+	uintptr_t bias = 0;
+	struct range where;
+	int r = 0;
+
+	for (p = headers; p < headers + n; p++)
+		if (p->p_type == PT_LOAD && p->p_offset == 0)
+			bias = (uintptr_t)__ehdr_start - p->p_vaddr;
+	for (p = headers; r == 0 && p < headers + n; p++) {
+		where = pages(bias + p->p_vaddr, bias + p->p_vaddr + p->p_filesz, false);
+		if (p->p_type == PT_GNU_RELRO)
+			relro = p;
+		if (p->p_type == PT_LOAD && where.n)
+			r = p->p_flags & PF_W ? copy_in_place(p, where, fd) : map_again(p, where, fd);
+	}
+	if (r < 0 || !relro)
+		return r;
+	where = pages(bias + relro->p_vaddr, bias + relro->p_vaddr + relro->p_memsz, true);
+	return mprotect(where.start, where.n, PROT_READ) < 0 ? -errno : 0;
+}
+
+int program_move_prepare(struct program_move *m, int path_fd)
+{
+	char path[FD_PROC_PATH_LEN];
+	int r;
+
+	*m = PROGRAM_MOVE_NONE;
+	m->fd = open(fd_proc_path(path_fd, path), O_RDONLY | O_CLOEXEC);
+	r = m->fd < 0 ? -errno : read_addresses(&m->map);
+	/* Asked for now, because EBUSY says that only the mappings are in the way, and changes nothing. */
+	if (r == 0)
+		r = set_exe(m);
+	if (r == -EBUSY)
+		return 0;
+	fd_close(&m->fd);
+	return r < 0 ? r : -EINVAL;
+}
+
+int program_move(struct program_move *m)
+{
+	int r = map_all_again(m->fd);
+
+	return r < 0 ? r : set_exe(m);
+}
