@@ -38,7 +38,7 @@ ENGINE_LIBS := -Wl,--push-state,-Bstatic -lcgroup -lseccomp -lcap -lyajl_s -Wl,-
 # Tables and --format templates: for the programs that people use.
 OUTPUT_SRC  := $(wildcard runtime/cli/table.c runtime/cli/template*.c)
 # Networks and volumes of brig's containers.
-NET_SRC     := $(wildcard runtime/net/*.c runtime/cli/default_seccomp.c runtime/cli/volume*.c runtime/cli/copy_tree.c)
+NET_SRC     := $(wildcard runtime/net/*.c)
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 .PHONY: all
@@ -204,11 +204,6 @@ check:
 check-root: all helpers
 	$(Q)tests/run-bats.sh $(B) $(or $(SUITES),tests/integration)
 
-# The contract tests against one backend: BACKEND=namespaces or vm; BRIG_OCI names another program.
-.PHONY: check-conformance
-check-conformance: all helpers
-	$(Q)BACKEND=$(or $(BACKEND),namespaces) tests/run-bats.sh $(B) tests/conformance
-
 # Small programs that tests use: a file each. Static, because they run in root file systems without libraries, too.
 HELPER_BIN := $(patsubst tests/helpers/%.c,$(B)/helpers/%,\
 	$(filter-out %/coverage.c %/vmrun.c %/imgtool.c,$(wildcard tests/helpers/*.c))) $(B)/helpers/imgtool # those link the libraries above
@@ -314,6 +309,6 @@ build/kvm-host/bin/kvm-probe: tests/kvm-host/kvm-probe.c
 kvm-host-shell: all
 	$(Q)tests/kvm-host/kvm-host shell $(KVM_HOST)
 check-kvm-host: all helpers
-	$(Q)tests/kvm-host/check.sh $(B) $(KVM_HOST)
+	$(Q)tests/kvm-host/check.sh $(B) all $(KVM_HOST)
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # run-bats.sh BUILD SUITE...: run bats files or folders against BUILD/bin, print what is not ok, end with a summary line.
+# With FILTER in the environment only the tests whose name matches this regular expression.
 build=$(realpath "$1")
 shift
 export BRIG_BUILD="$build"
@@ -16,7 +17,7 @@ if [ -z "$(echo "$files" | tr -d ' ')" ]; then
 	exit 1
 fi
 # shellcheck disable=SC2086  # a list of words
-bats --tap $files >"$out" 2>&1
+bats --tap ${FILTER:+--filter "$FILTER"} $files >"$out" 2>&1
 grep -E -A 25 '^not ok ' "$out" | grep -v '^ok '
 pass=$(grep -c '^ok [0-9]* ' "$out")
 skip=$(grep -c '^ok [0-9]* .*# skip' "$out")

@@ -47,12 +47,21 @@ no_dirs_like() { [ -z "$(find /sys/fs/cgroup -maxdepth 3 -type d -name "$1*" -pr
 	[ "$(cat "/proc/$(cat "$T/exec.pid")/cgroup")" = "$(cat "/proc/$(ct_pid)/cgroup")" ]
 }
 
+# start_events: brig-oci events in the background, watching the memory of the container; what it prints is in $T/events
+start_events() {
+	"$RUNTIME" --root "$ROOT" events "$ID" </dev/null >"$T/events" 2>&1 3>&- &
+	EVENTS=$!
+	background $EVENTS
+	wait_for events_watches
+}
+events_watches() { ls -l "/proc/$EVENTS/fd" | grep -qE 'memory\.events|eventfd'; }
+
 @test "memory: a program that allocates past its limit is killed, and the OOM is reported" {
-	mk_sh 'sleep 1; dd if=/dev/zero of=/dev/null bs=100M count=1; echo "dd: $?" >/result; sleep 600' \
+	mk_sh 'until [ -e /go ]; do sleep 0.1; done; dd if=/dev/zero of=/dev/null bs=100M count=1; echo "dd: $?" >/result; sleep 600' \
 		'.linux.resources.memory = {limit: 33554432, swap: 33554432}'
 	ct_up
-	(rt events "$ID" >"$T/events" 2>&1 & echo $! >"$T/events.pid")
-	background "$(cat "$T/events.pid")"
+	start_events
+	touch "$R/go"
 	wait_for test -s "$R/result"
 	[ "$(cat "$R/result")" = "dd: 137" ]
 	wait_for grep -q '"type":"oom"' "$T/events"

@@ -82,6 +82,22 @@ teardown_file() {
 	[ ! -e /etc/brig-bench ]
 }
 
+@test "kvm-host: files that the host changes after boot are seen inside" {
+	d=${K%/tests/*}/build/changes-$$
+	mkdir -p "$d"
+	echo old-1 >"$d/replaced"
+	echo old-2 >"$d/rewritten"
+	run "$K" run cat "$d/replaced" "$d/rewritten"
+	[ "$output" = "$(printf 'old-1\nold-2')" ]
+	echo new-1 >"$d/new"
+	mv "$d/new" "$d/replaced"
+	echo longer-2 >"$d/rewritten"
+	sleep 2
+	run "$K" run cat "$d/replaced" "$d/rewritten"
+	rm -r "$d"
+	[ "$output" = "$(printf 'new-1\nlonger-2')" ]
+}
+
 @test "kvm-host: the machine ends with its owner, killed with SIGKILL" {
 	bash -c "'$K' boot --name $KVM_HOST_NAME-owner --disk none --memory 512 && sleep 1000; :" </dev/null >/dev/null 2>&1 3>&- &
 	owner=$!

@@ -32,6 +32,7 @@ variant() {
 	variant init=systemd || skip "plain init was asked for"
 	run systemctl is-active kvm-host-agent.service
 	[ "$output" = active ]
+	systemctl start user@4000.service
 	run busctl --address=unix:path=/run/user/4000/bus status org.freedesktop.systemd1
 	[ -S /run/user/4000/bus ]
 }
