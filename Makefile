@@ -199,9 +199,9 @@ demo:
 .PHONY: check check-root
 check:
 	$(Q)$(MAKE) --no-print-directory test-deps
-	$(Q)$(MAKE) --no-print-directory all $(UNIT_BIN) $(UNIT_HELP) helpers
+	$(Q)$(MAKE) --no-print-directory all $(UNIT_BIN) $(UNIT_HELP) helpers guest
 	$(Q)tests/run-all.sh $(B)
-check-root: all helpers
+check-root: all helpers guest
 	$(Q)tests/run-bats.sh $(B) $(or $(SUITES),tests/integration)
 
 # Small programs that tests use: a file each. Static, because they run in root file systems without libraries, too.

@@ -158,8 +158,11 @@ def run(c, line):
     elif op == "stdin":
         c.send("stdin", line.split(" ", 2)[2].encode().decode("unicode_escape").encode("latin1"), int(a[0]))
     elif op == "flood":
-        for _ in range(int(a[1]) // 65536):
-            c.send("stdin", b"x" * 65536, int(a[0]))
+        try:
+            for _ in range(int(a[1]) // 65536):
+                c.send("stdin", b"x" * 65536, int(a[0]))
+        except ConnectionError:
+            pass  # "closed" tells
     elif op == "eof":
         c.send("stdin", b"", int(a[0]), 0, 2)
     elif op == "noread":
@@ -279,6 +282,12 @@ def main():
     except (TimeoutError, EOFError, OSError, subprocess.TimeoutExpired) as e:
         print("failed:", e)
     finally:
+        sock.close()
+        if not good and not work:
+            try:
+                procs[-1].wait(5)  # it ends its containers
+            except subprocess.TimeoutExpired:
+                pass
         for p in procs:
             if p.poll() is None:
                 p.kill()

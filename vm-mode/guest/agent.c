@@ -56,7 +56,8 @@ static void collect_garbage(struct agent *a)
 
 void agent_fail(struct agent *a, const struct err *e)
 {
-	log_error("%s", e->msg);
+	if (!a->end)
+		a->failure = *e;
 	a->end = true;
 }
 
@@ -293,5 +294,8 @@ int agent_run(struct agent *a, int port_fd, struct err *err)
 	collect_garbage(a);
 	frame_reader_done(&a->in);
 	frame_writer_done(&a->out);
-	return r < 0 ? r : 0;
+	if (r < 0 || !a->failure.code)
+		return r < 0 ? r : 0;
+	*err = a->failure;
+	return -err->code;
 }

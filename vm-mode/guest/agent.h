@@ -46,7 +46,6 @@ struct guest_process {
 	int status;		/* of waitpid, once dead */
 	bool announced;		/* the host knows it: its end is an event */
 	struct err start_error;
-	bool has_start_error;
 	struct source sync;
 	int console_fd; /* the socket that brings the pty's master */
 	struct proto_window_size size;
@@ -78,6 +77,7 @@ struct agent {
 	bool share_mounted, greeted, is_init;
 	bool port_starved;   /* somebody did not read its source because too much waited */
 	bool end;	     /* leave the loop */
+	struct err failure;  /* why, when it is not by the host's wish */
 	char program[64];    /* "brig-guest 0.1 (commit)" */
 	struct runtime_opts opts;
 	struct guest_container *containers;

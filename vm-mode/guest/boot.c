@@ -133,16 +133,15 @@ int boot_mount_share(struct agent *a, struct err *err)
 
 static void add_entropy(const uint8_t *seed, size_t n)
 {
-	struct {
-		struct rand_pool_info head;
-		uint8_t bytes[64];
-	} pool = { .head = { .entropy_count = (int)n * 8, .buf_size = (int)n } };
+	AUTO_FREE struct rand_pool_info *pool = xcalloc(1, sizeof(*pool) + n);
 	AUTO_CLOSE int fd = open("/dev/urandom", O_RDWR | O_CLOEXEC);
 
-	if (fd < 0 || n > sizeof(pool.bytes))
+	if (fd < 0)
 		return;
-	memcpy(pool.bytes, seed, n);
-	(void)ioctl(fd, RNDADDENTROPY, &pool);
+	pool->entropy_count = (int)n * 8;
+	pool->buf_size = (int)n;
+	memcpy(pool->buf, seed, n);
+	(void)ioctl(fd, RNDADDENTROPY, pool);
 	(void)ioctl(fd, RNDRESEEDCRNG);
 }
 

@@ -216,6 +216,13 @@ static void release_processes(struct agent *a, struct guest_container *g)
 	}
 }
 
+/* The child is there: its request is answered when it is reaped. */
+static void fail_later(struct guest_process *p, const struct err *err)
+{
+	p->start_error = *err;
+	(void)!sys_pidfd_send_signal(p->pidfd, SIGKILL); /* it may be dead by now */
+}
+
 int guest_create(struct agent *a, const struct proto_create *m, uint32_t id, uint32_t seq, struct err *err)
 {
 	struct guest_container *g;
@@ -242,10 +249,8 @@ int guest_create(struct agent *a, const struct proto_create *m, uint32_t id, uin
 		watch_oom(a, g);
 		return 0;
 	}
-	if (g->init->pid > 0) { /* answered when the child is reaped */
-		g->init->start_error = *err;
-		g->init->has_start_error = true;
-		(void)!sys_pidfd_send_signal(g->init->pidfd, SIGKILL);
+	if (g->init->pid > 0) {
+		fail_later(g->init, err);
 		return 0;
 	}
 	release_processes(a, g);
@@ -272,9 +277,29 @@ int guest_start(struct agent *a, struct guest_container *g, uint32_t seq, struct
 	return 0;
 }
 
-int guest_exec(struct agent *a, struct guest_container *g, const struct proto_exec *m, uint32_t id, uint32_t seq, struct err *err)
+/* From a number to a child that has GO; what was made when it fails tells p->pid. */
+static int launch_exec(struct agent *a, struct guest_process *p, const struct proto_exec *m, const struct spec_process *spec, struct err *err)
 {
 	CLEANUP(launch_done) struct launch l;
+	struct guest_container *g = p->container;
+	int r;
+
+	launch_init(&l, g->c, spec);
+	l.ctx.process.seccomp = &g->seccomp;
+	r = launch_exec_namespaces(&l, err);
+	if (!r)
+		r = cgroup_open_enter(g->c->cgroup, *m->cgroup ? m->cgroup : NULL, g->c->pid, err);
+	if (!r)
+		r = spawn(a, p, &l, m->stdio, spec->terminal, err);
+	if (r < 0)
+		return r;
+	p->container_pid = report_container_pid(p->pid);
+	r = process_watch(a, p, err);
+	return r ? r : go(&l, p, err);
+}
+
+int guest_exec(struct agent *a, struct guest_container *g, const struct proto_exec *m, uint32_t id, uint32_t seq, struct err *err)
+{
 	CLEANUP(arena_done) struct arena arena = { 0 };
 	struct spec_process spec;
 	struct guest_process *p;
@@ -286,30 +311,15 @@ int guest_exec(struct agent *a, struct guest_container *g, const struct proto_ex
 	if (r < 0)
 		return r;
 	adapt_process(&spec);
-	launch_init(&l, g->c, &spec);
-	l.ctx.process.seccomp = &g->seccomp;
 	p = process_new(a, g, id, &m->size);
 	p->is_exec = true;
 	p->seq = seq;
-	r = launch_exec_namespaces(&l, err);
-	if (!r)
-		r = cgroup_open_enter(g->c->cgroup, *m->cgroup ? m->cgroup : NULL, g->c->pid, err);
-	if (!r)
-		r = spawn(a, p, &l, m->stdio, spec.terminal, err);
-	if (r < 0) {
+	r = launch_exec(a, p, m, &spec, err);
+	if (r < 0 && p->pid > 0)
+		fail_later(p, err);
+	else if (r < 0)
 		process_free(a, p);
-		return r;
-	}
-	p->container_pid = report_container_pid(p->pid);
-	r = process_watch(a, p, err);
-	if (!r)
-		r = go(&l, p, err);
-	if (r < 0) { /* answered when the child is reaped */
-		p->start_error = *err;
-		p->has_start_error = true;
-		(void)!sys_pidfd_send_signal(p->pidfd, SIGKILL);
-	}
-	return 0;
+	return r < 0 && p->pid <= 0 ? r : 0;
 }
 
 int guest_kill(struct agent *a, struct guest_container *g, uint32_t id, int sig, struct err *err)

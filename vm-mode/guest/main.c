@@ -42,15 +42,18 @@ static int settle_stdio(struct err *err)
 	return 0;
 }
 
-static void read_command_line(void)
+/* Before and after the connection with the host. */
+static void log_to_kernel(void)
+{
+	log_setup(open("/dev/kmsg", O_WRONLY | O_CLOEXEC), LOG_FORMAT_TEXT, log_get_level());
+}
+
+static void set_log_level(void)
 {
 	AUTO_FREE char *text = NULL;
-	enum log_level level = LOG_LEVEL_WARNING;
-	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	bool debug = fd_read_file(AT_FDCWD, "/proc/cmdline", 1 << 16, &text, NULL) == 0 && strstr(text, "brig.debug");
 
-	if (fd_read_file(AT_FDCWD, "/proc/cmdline", 1 << 16, &text, NULL) == 0 && strstr(text, "brig.debug"))
-		level = LOG_LEVEL_DEBUG;
-	log_setup(fd, LOG_FORMAT_TEXT, level);
+	log_setup(log_get_fd(), LOG_FORMAT_TEXT, debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING);
 }
 
 static int boot(struct agent *a, struct err *err)
@@ -61,7 +64,8 @@ static int boot(struct agent *a, struct err *err)
 	r = boot_mounts(err);
 	if (!r)
 		r = settle_stdio(err);
-	read_command_line();
+	log_to_kernel();
+	set_log_level();
 	if (r < 0)
 		return r;
 	boot_mark(STAGE_MOUNTS);
@@ -86,8 +90,10 @@ NORETURN static void main_init(void)
 
 	agent_init(&a, "/run/share");
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	if (boot(&a, &err) < 0)
+	if (boot(&a, &err) < 0) {
+		log_to_kernel();
 		log_error("%s", err.msg);
+	}
 	boot_power_off();
 }
 

@@ -139,7 +139,6 @@ static void answer_pids(struct agent *a, struct guest_process *p)
 /* The request fails; what it made goes once the process is reaped. */
 static void launch_failed(struct agent *a, struct guest_process *p, const struct err *err)
 {
-	p->has_start_error = true;
 	p->start_error = *err;
 	if (p->announced && p->seq) { /* START: the container stays, as one that has ended */
 		agent_reply_error(a, p->id, p->seq, err);

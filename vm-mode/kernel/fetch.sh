@@ -29,6 +29,7 @@ extract() {
 		magic=$(printf '%s' "$how" | cut -d: -f2)
 		command=${how##*:}
 		command -v "${command%% *}" >/dev/null || continue
+		# shellcheck disable=SC2013 # numbers
 		for at in $(LC_ALL=C grep -abPo "$magic" "$image" | cut -d: -f1); do
 			# shellcheck disable=SC2086 # a command and its arguments
 			try "$at" $command && return 0
@@ -45,6 +46,6 @@ new=$tmp/new
 why=$(download) || { apt-get -q update >/dev/null 2>&1 || true; why=$(download); } || die "cannot download the kernel package: $why"
 dpkg-deb -x "$tmp"/*.deb "$new" || die "cannot unpack the kernel package"
 extract
-rm -rf "$dir/lib" "$dir/boot" "$dir/vmlinux"
+rm -rf "${dir:?}/lib" "${dir:?}/boot" "${dir:?}/vmlinux"
 mv "$new/lib" "$new/boot" "$new/vmlinux" "$dir/"
 ls "$dir/lib/modules" >"$dir/release"
