@@ -34,8 +34,8 @@ struct archive_import_options {
 int archive_import(struct store *s, int fd, const struct archive_import_options *o, const char *const *names, size_t n_names,
 		   struct store_image *ret, struct err *err) MUST_CHECK;
 
-/* Write images as an OCI layout: into the empty directory dir_fd. Needs the compressed layers (keep_blobs): -ENODATA. names[i]
- * becomes the ref.name annotation. */
+/* Write images as an OCI layout: into the empty directory dir_fd. Compressed layers that were kept are written as they came, others
+ * as plain tars, with a new manifest for the same config (images/export.h). names[i] becomes the ref.name annotation. */
 int archive_save_dir(struct store *s, const struct store_image *images, const char *const *names, size_t n, int dir_fd,
 		     struct err *err) MUST_CHECK;
 /* The same as a tar on out_fd; with docker true also docker's manifest.json is in it, so docker and podman load it. */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "images/archive.h"
+#include "images/export.h"
+#include "images/hash.h"
 #include "images/image_config.h"
 #include "images/manifest.h"
 #include "images/store_priv.h"
@@ -93,48 +95,136 @@ static int put_text(struct out *o, const char *name, const struct buf *b, struct
 	return r < 0 ? err_sys(err, r, "write '%s'", name) : 0;
 }
 
+/* Is the blob in it already? If not it will be, says the caller. */
+static bool is_new(struct out *o, const struct digest *d)
+{
+	for (size_t i = 0; i < o->n_done; i++)
+		if (digest_eq(&o->done[i], d))
+			return false;
+	o->done = xreallocarray(o->done, o->n_done + 1, sizeof(*o->done));
+	o->done[o->n_done++] = *d;
+	return true;
+}
+
 static int put_blob(struct store *s, struct out *o, const struct digest *d, struct err *err)
 {
 	AUTO_FREE char *path = store_blob_path(d);
 	AUTO_CLOSE int fd = -1;
 	struct stat st;
 
-	for (size_t i = 0; i < o->n_done; i++)
-		if (digest_eq(&o->done[i], d))
-			return 0;
+	if (!is_new(o, d))
+		return 0;
 	fd = store_open_blob(s, d);
-	if (fd == -ENOENT)
-		return err_set(err, ENODATA, "the compressed layer %s was not kept in the image store: pull or load the image again with "
-			       "blobs kept", path);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(err, fd < 0 ? fd : -errno, "open '%s'", path);
-	o->done = xreallocarray(o->done, o->n_done + 1, sizeof(*o->done));
-	o->done[o->n_done++] = *d;
 	return put_stream(o, path, fd, (uint64_t)st.st_size, err);
 }
 
-static int put_image(struct store *s, struct out *o, const struct manifest *m, const struct store_image *image, struct err *err)
+static int write_member(void *ctx, const void *data, size_t n, struct err *err)
 {
-	int r = 0;
+	const int *fd = ctx;
+	int r = fd_write_all(*fd, data, n);
 
-	for (size_t i = 0; r == 0 && i < m->n; i++)
-		r = put_blob(s, o, &m->list[i].digest, err);
-	if (r == 0)
-		r = put_blob(s, o, &image->config, err);
-	return r == 0 ? put_blob(s, o, &image->manifest, err) : r;
+	return r < 0 ? err_sys(err, r, "write a layer") : 0;
 }
 
-static void index_entry(struct store *s, struct json_writer *w, const struct manifest *m, const struct store_image *image, const char *name)
+/* A layer made again as a plain tar: its digest is the diffID. */
+static int put_tar(struct store *s, struct out *o, const struct digest *diff_id, uint64_t size, struct err *err)
+{
+	AUTO_FREE char *path = store_blob_path(diff_id);
+	AUTO_CLOSE int file_fd = -1;
+	int to = o->tar_fd, r = 0;
+
+	if (!is_new(o, diff_id))
+		return 0;
+	if (o->tar_fd >= 0)
+		r = tar_header(o, path, size);
+	else
+		to = file_fd = openat(o->dir_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (r < 0 || to < 0)
+		return err_sys(err, r < 0 ? r : -errno, "write '%s'", path);
+	r = export_tar(s, diff_id, write_member, &to, err);
+	if (r == 0 && o->tar_fd >= 0) {
+		r = tar_pad(o, size);
+		if (r < 0)
+			err_sys(err, r, "write '%s'", path);
+	}
+	return r;
+}
+
+/* An image as it is written: its own manifest, or one with plain layers where compressed ones were not kept. */
+struct saved {
+	struct manifest m;
+	struct image_config c;
+	struct export_layer *layers; /* owned */
+	struct buf text;	     /* of the new manifest; empty: the stored one */
+	struct digest manifest;
+	uint64_t manifest_size;
+};
+
+static void saved_done(struct saved *v)
+{
+	manifest_done(&v->m);
+	image_config_done(&v->c);
+	free(v->layers);
+	buf_done(&v->text);
+}
+
+static int plan(struct store *s, const struct store_image *image, struct saved *v, struct err *err)
 {
 	AUTO_FREE char *path = store_blob_path(&image->manifest);
-	char text[DIGEST_TEXT_LEN];
 	struct stat st = { 0 };
+	bool changed = false;
+	int r = store_load_image(s, &image->manifest, &v->m, &v->c, err);
 
-	(void)fstatat(s->root_fd, path, &st, 0); /* it was copied a moment ago */
+	if (r < 0)
+		return r;
+	v->layers = xcalloc(v->m.n + 1, sizeof(*v->layers));
+	for (size_t i = 0; r == 0 && i < v->m.n; i++) {
+		v->layers[i] = (struct export_layer){ .digest = v->m.list[i].digest, .size = v->m.list[i].size };
+		if (store_has_blob(s, &v->m.list[i].digest))
+			continue;
+		changed = true;
+		v->layers[i].digest = v->c.diff_ids[i];
+		v->layers[i].media_type = "application/vnd.oci.image.layer.v1.tar";
+		r = export_tar_size(s, &v->c.diff_ids[i], &v->layers[i].size, err);
+	}
+	v->manifest = image->manifest;
+	if (changed && r == 0) {
+		export_manifest(&v->m, v->layers, &v->text);
+		hash_bytes(DIGEST_SHA256, v->text.p, v->text.len, &v->manifest);
+		v->manifest_size = v->text.len;
+	} else if (r == 0) {
+		if (fstatat(s->root_fd, path, &st, 0) < 0)
+			return err_sys(err, -errno, "open '%s/%s'", s->root, path);
+		v->manifest_size = (uint64_t)st.st_size;
+	}
+	return r;
+}
+
+static int put_image(struct store *s, struct out *o, const struct saved *v, const struct store_image *image, struct err *err)
+{
+	AUTO_FREE char *path = store_blob_path(&v->manifest);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < v->m.n; i++)
+		r = v->layers[i].media_type ? put_tar(s, o, &v->c.diff_ids[i], v->layers[i].size, err) :
+					      put_blob(s, o, &v->m.list[i].digest, err);
+	if (r == 0)
+		r = put_blob(s, o, &image->config, err);
+	if (r < 0 || !v->text.len)
+		return r < 0 ? r : put_blob(s, o, &image->manifest, err);
+	return is_new(o, &v->manifest) ? put_text(o, path, &v->text, err) : 0;
+}
+
+static void index_entry(struct json_writer *w, const struct saved *v, const char *name)
+{
+	char text[DIGEST_TEXT_LEN];
+
 	json_begin_object(w);
-	json_kv_string(w, "mediaType", *m->media_type ? m->media_type : "application/vnd.oci.image.manifest.v1+json");
-	json_kv_string(w, "digest", digest_text(&image->manifest, text));
-	json_kv_u64(w, "size", (uint64_t)st.st_size);
+	json_kv_string(w, "mediaType", *v->m.media_type && !v->text.len ? v->m.media_type : "application/vnd.oci.image.manifest.v1+json");
+	json_kv_string(w, "digest", digest_text(&v->manifest, text));
+	json_kv_u64(w, "size", v->manifest_size);
 	if (name) {
 		json_key(w, "annotations");
 		json_begin_object(w);
@@ -145,7 +235,7 @@ static void index_entry(struct store *s, struct json_writer *w, const struct man
 	json_end_object(w);
 }
 
-static void docker_entry(struct json_writer *w, const struct manifest *m, const struct store_image *image, const char *name)
+static void docker_entry(struct json_writer *w, const struct saved *v, const struct store_image *image, const char *name)
 {
 	AUTO_FREE char *config = store_blob_path(&image->config);
 
@@ -158,8 +248,8 @@ static void docker_entry(struct json_writer *w, const struct manifest *m, const 
 	json_end_array(w);
 	json_key(w, "Layers");
 	json_begin_array(w);
-	for (size_t i = 0; i < m->n; i++) {
-		AUTO_FREE char *layer = store_blob_path(&m->list[i].digest);
+	for (size_t i = 0; i < v->m.n; i++) {
+		AUTO_FREE char *layer = store_blob_path(&v->layers[i].digest);
 
 		json_string(w, layer);
 	}
@@ -183,15 +273,14 @@ static int save(struct store *s, const struct store_image *images, const char *c
 	json_begin_array(&wi);
 	json_begin_array(&wl);
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		AUTO_IMAGE_CONFIG struct image_config c = { 0 };
-		AUTO_MANIFEST struct manifest m = { 0 };
+		CLEANUP(saved_done) struct saved v = { .m.media_type = "" };
 
-		r = store_load_image(s, &images[i].manifest, &m, &c, err);
+		r = plan(s, &images[i], &v, err);
 		if (r == 0)
-			r = put_image(s, o, &m, &images[i], err);
+			r = put_image(s, o, &v, &images[i], err);
 		if (r == 0) {
-			index_entry(s, &wi, &m, &images[i], names ? names[i] : NULL);
-			docker_entry(&wl, &m, &images[i], names ? names[i] : NULL);
+			index_entry(&wi, &v, names ? names[i] : NULL);
+			docker_entry(&wl, &v, &images[i], names ? names[i] : NULL);
 		}
 	}
 	json_end_array(&wi);

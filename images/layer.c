@@ -3,6 +3,7 @@
 
 #include "images/hash.h"
 #include "images/layer_tar.h"
+#include "images/tarlog.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 
@@ -40,6 +41,8 @@ struct layer {
 	bool thread_runs, slot_is_held;
 	struct layer_tar tar;
 	struct hash *diff_hash;
+	struct tarlog *log; /* NULL: none */
+	bool logged;
 	struct digest diff_id;
 	struct err tar_err;
 	int tar_result;
@@ -70,6 +73,9 @@ static ssize_t ring_read(void *ctx, const void **ret)
 	if (!s)
 		return n;
 	hash_update(l->diff_hash, s->p, s->len);
+	l->tar.tar_bytes += s->len;
+	if (l->log)
+		tarlog_push(l->log, s->p, s->len);
 	*ret = s->p;
 	return (ssize_t)s->len;
 }
@@ -81,6 +87,7 @@ static void *tar_thread(void *ctx)
 
 	r = layer_tar_run(&l->tar, &l->tar_err);
 	hash_final(l->diff_hash, &l->diff_id);
+	l->logged = r >= 0 && l->log && tarlog_finish(l->log) == 0;
 	pthread_mutex_lock(&l->lock);
 	l->tar_result = r;
 	l->consumer_gone = true;
@@ -171,6 +178,7 @@ int layer_begin(const struct layer_options *options, struct layer **ret, struct 
 				     .data_fd = options->data_fd,
 				     .entries_fd = options->entries_fd,
 				     .limits = options->limits };
+	l->log = options->log_fd >= 0 ? tarlog_new(options->log_fd) : NULL;
 	r = pthread_create(&l->thread, NULL, tar_thread, l);
 	if (r != 0)
 		return err_set(err, r, "start the layer's thread: %s", strerror(r));
@@ -263,6 +271,7 @@ int layer_finish(struct layer *l, struct layer_result *ret, struct err *err)
 	res.tar_bytes = l->tar_bytes;
 	res.data_bytes = l->tar.data_bytes;
 	res.n_entries = l->tar.n_entries;
+	res.logged = l->logged;
 	*ret = res;
 	return 0;
 }
@@ -281,6 +290,7 @@ void layer_free(struct layer *l)
 	inflate_free(l->inflate);
 	hash_free(l->blob_hash);
 	hash_free(l->diff_hash);
+	tarlog_free(l->log);
 	pthread_cond_destroy(&l->wake);
 	pthread_mutex_destroy(&l->lock);
 	free(l);

@@ -26,6 +26,7 @@ extern const struct layer_limits layer_default_limits;
 struct layer_options {
 	int data_fd, entries_fd; /* borrowed; new empty files */
 	int keep_fd;		 /* borrowed; a copy of the blob goes here; -1: none */
+	int log_fd;		 /* borrowed; new empty file for the tar's log (images/tarlog.h); -1: none */
 	struct digest blob;	 /* expected digest of the bytes pushed; DIGEST_NONE: unknown */
 	uint64_t blob_size;	 /* expected; UINT64_MAX: unknown */
 	struct digest diff_id;	 /* expected; DIGEST_NONE: unknown */
@@ -36,6 +37,7 @@ struct layer_result {
 	struct digest blob, diff_id; /* in the expected algorithm, else sha256 */
 	uint64_t blob_size, tar_bytes, data_bytes, n_entries;
 	enum inflate_kind kind;
+	bool logged; /* the log is complete */
 };
 
 struct layer; /* opaque */

@@ -345,6 +345,7 @@ static int walk_finish(struct walk *w, struct err *err)
 	if (r < 0)
 		return err_sys(err, r, "write layer data");
 	h.table_bytes = w->table_bytes;
+	h.tar_bytes = w->t->tar_bytes;
 	h.table_crc64 = w->table_crc64;
 	entry_header_encode(&h, raw);
 	if (pwrite(w->t->entries_fd, raw, sizeof(raw), 0) != sizeof(raw))

@@ -11,6 +11,7 @@ struct layer_tar {
 	void *ctx;
 	int data_fd, entries_fd;
 	struct layer_limits limits;
+	uint64_t tar_bytes; /* counted by read() */
 	uint64_t data_bytes, n_entries; /* results */
 };
 

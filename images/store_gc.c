@@ -67,6 +67,7 @@ static int mark_image(struct sweep *w, const struct store_image *i, struct err *
 	for (size_t k = 0; k < c.n_diff_ids; k++) {
 		mark(&w->marks, store_layer_path(&c.diff_ids[k], ".data"));
 		mark(&w->marks, store_layer_path(&c.diff_ids[k], ".entries"));
+		mark(&w->marks, store_layer_path(&c.diff_ids[k], ".log"));
 	}
 	return 0;
 }
@@ -102,9 +103,18 @@ static int sweep_name(void *ctx, const char *path, const char *name UNUSED)
 	return unlinkat(w->s->root_fd, path, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+/* "NAME@DIGEST" says where an image came from; it does not keep it, as with docker. */
+static bool has_tag(const struct store_image *i)
+{
+	for (size_t k = 0; k < i->n_names; k++)
+		if (!strchr(i->names[k], '@'))
+			return true;
+	return false;
+}
+
 static int prune(struct sweep *w, enum store_gc_mode mode, const struct store_image *i, struct err *err)
 {
-	if (mode == STORE_GC_GARBAGE || (mode == STORE_GC_DANGLING && i->n_names) ||
+	if (mode == STORE_GC_GARBAGE || (mode == STORE_GC_DANGLING && has_tag(i)) ||
 	    store_is_referenced(w->s, "refs", &i->manifest))
 		return mark_image(w, i, err);
 	w->res.n_images++;

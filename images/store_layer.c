@@ -49,7 +49,7 @@ int store_read_blob(struct store *s, const struct digest *d, size_t max, char **
 
 struct store_import {
 	struct store *s; /* borrowed */
-	struct store_temp data, entries, blob;
+	struct store_temp data, entries, blob, log;
 	struct layer *layer;
 };
 
@@ -60,10 +60,12 @@ int store_import_begin(struct store *s, const struct layer_options *expected, st
 	int r;
 
 	i->s = s;
-	i->data.fd = i->entries.fd = i->blob.fd = -1;
+	i->data.fd = i->entries.fd = i->blob.fd = i->log.fd = -1;
 	r = store_temp_open(s, &i->data);
 	if (r == 0)
 		r = store_temp_open(s, &i->entries);
+	if (r == 0)
+		r = store_temp_open(s, &i->log);
 	if (r == 0 && s->keep_blobs)
 		r = store_temp_open(s, &i->blob);
 	if (r < 0)
@@ -71,6 +73,7 @@ int store_import_begin(struct store *s, const struct layer_options *expected, st
 	o.data_fd = i->data.fd;
 	o.entries_fd = i->entries.fd;
 	o.keep_fd = i->blob.fd;
+	o.log_fd = i->log.fd;
 	r = layer_begin(&o, &i->layer, err);
 	if (r < 0)
 		return r;
@@ -87,11 +90,13 @@ int store_import_push(struct store_import *i, const void *data, size_t n, struct
 static int commit(struct store_import *i, const struct layer_result *res)
 {
 	AUTO_FREE char *data = store_layer_path(&res->diff_id, ".data"), *entries = store_layer_path(&res->diff_id, ".entries");
-	AUTO_FREE char *blob = store_blob_path(&res->blob);
+	AUTO_FREE char *blob = store_blob_path(&res->blob), *log = store_layer_path(&res->diff_id, ".log");
 	int r = store_temp_sync(i->s, &i->data);
 
 	if (r == 0)
 		r = store_temp_sync(i->s, &i->entries);
+	if (r == 0 && res->logged)
+		r = store_temp_sync(i->s, &i->log);
 	if (r == 0 && i->blob.fd >= 0)
 		r = store_temp_sync(i->s, &i->blob);
 	if (r == 0 && i->blob.fd >= 0)
@@ -99,7 +104,10 @@ static int commit(struct store_import *i, const struct layer_result *res)
 	/* Somebody else brought the same layer meanwhile: theirs may be mounted already, so it stays. */
 	if (r < 0 || store_has_layer(i->s, &res->diff_id))
 		return r;
-	r = store_temp_commit(i->s, &i->data, data);
+	if (res->logged)
+		r = store_temp_commit(i->s, &i->log, log);
+	if (r == 0)
+		r = store_temp_commit(i->s, &i->data, data);
 	return r == 0 ? store_temp_commit(i->s, &i->entries, entries) : r;
 }
 
@@ -124,6 +132,7 @@ void store_import_free(struct store_import *i)
 	layer_free(i->layer);
 	store_temp_done(&i->data);
 	store_temp_done(&i->entries);
+	store_temp_done(&i->log);
 	store_temp_done(&i->blob);
 	free(i);
 }

@@ -31,7 +31,7 @@ static void merge(int fd)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	struct layer_options o = { .keep_fd = -1, .blob_size = UINT64_MAX, .limits = { 1 << 22, 1 << 22, 1000, 100000 } };
+	struct layer_options o = { .keep_fd = -1, .log_fd = -1, .blob_size = UINT64_MAX, .limits = { 1 << 22, 1 << 22, 1000, 100000 } };
 	struct layer *l = NULL;
 	struct layer_result res;
 	struct err err = { 0 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The image store's functions as commands, for tests: imgtool STORE COMMAND ARGS */
 #include "images/archive.h"
+#include "images/export.h"
 #include "images/image_config.h"
 #include "images/store.h"
 #include "runtime/base/fd.h"
@@ -60,6 +61,21 @@ static int cmd_import_layer(struct tool *t, struct err *err)
 	if (r == 0)
 		printf("%s\n", digest_text(&res.diff_id, text));
 	return r;
+}
+
+static int write_out(void *ctx, const void *data, size_t n, struct err *err)
+{
+	(void)ctx;
+	return fwrite(data, 1, n, stdout) == n ? 0 : err_set(err, EIO, "write to stdout");
+}
+
+/* export-tar DIFFID: the layer's tar again, to stdout */
+static int cmd_export_tar(struct tool *t, struct err *err)
+{
+	struct digest d;
+	int r = digest_parse(t->argv[0], &d, err);
+
+	return r == 0 ? export_tar(&t->store, &d, write_out, NULL, err) : r;
 }
 
 /* erofs DIFFID...: builds the chain, prints its ChainID */
@@ -313,6 +329,7 @@ static const struct {
 	int min_args;
 	int (*run)(struct tool *, struct err *);
 } commands[] = {
+	{ "export-tar", 1, cmd_export_tar },
 	{ "import-layer", 1, cmd_import_layer }, { "erofs", 1, cmd_erofs },	   { "unpack", 1, cmd_unpack },
 	{ "mount", 2, cmd_mount },		 { "mount-loop", 2, cmd_mount_loop }, { "mount-rw", 4, cmd_mount_rw }, { "files", 1, cmd_files },
 	{ "load", 1, cmd_load },		 { "import", 1, cmd_import },	   { "resolve", 1, cmd_resolve },
