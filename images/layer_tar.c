@@ -260,6 +260,11 @@ static int read_attributes(struct walk *w, struct archive_entry *ae, struct err 
 	if (archive_entry_mtime_is_set(ae)) {
 		w->e.mtime_s = archive_entry_mtime(ae);
 		w->e.mtime_ns = (uint32_t)archive_entry_mtime_nsec(ae);
+		/* libarchive 3 reads "-1000.5" as -1000 s and +0.5 s. */
+		if (w->e.mtime_s < 0 && w->e.mtime_ns > 0 && w->e.mtime_ns <= 999999999) {
+			w->e.mtime_s--;
+			w->e.mtime_ns = 1000000000 - w->e.mtime_ns;
+		}
 		if (w->e.mtime_ns > 999999999)
 			return err_set(err, EINVAL, "tar: '%.200s' has a bad time", w->path);
 	}
