@@ -38,7 +38,7 @@ ENGINE_LIBS := -Wl,--push-state,-Bstatic -lcgroup -lseccomp -lcap -lyajl_s -Wl,-
 # Tables and --format templates: for the programs that people use.
 OUTPUT_SRC  := $(wildcard runtime/cli/table.c runtime/cli/template*.c)
 # Networks and volumes of brig's containers.
-NET_SRC     := $(wildcard runtime/net/*.c)
+NET_SRC     := $(wildcard runtime/net/*.c runtime/cli/default_seccomp.c runtime/cli/volume*.c runtime/cli/copy_tree.c)
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 .PHONY: all
@@ -203,6 +203,11 @@ check:
 	$(Q)tests/run-all.sh $(B)
 check-root: all helpers guest
 	$(Q)tests/run-bats.sh $(B) $(or $(SUITES),tests/integration)
+
+# The contract tests against one backend: BACKEND=namespaces or vm; BRIG_OCI names another program.
+.PHONY: check-conformance
+check-conformance: all helpers
+	$(Q)BACKEND=$(or $(BACKEND),namespaces) tests/run-bats.sh $(B) tests/conformance
 
 # Small programs that tests use: a file each. Static, because they run in root file systems without libraries, too.
 HELPER_BIN := $(patsubst tests/helpers/%.c,$(B)/helpers/%,\

@@ -9,7 +9,7 @@ rc=0
 BRIG_OCI="$build/bin/brig-oci" tests/run-unit.sh "$build"/tests/test_* tests/unit/test_*.sh >"$log" 2>&1 || rc=1
 cat "$log"
 if [ "$(id -u)" -eq 0 ]; then
-	tests/run-bats.sh "$build" tests/integration >"$log.2" 2>&1 || rc=1
+	tests/run-bats.sh "$build" tests/conformance tests/integration >"$log.2" 2>&1 || rc=1
 	cat "$log.2"
 	cat "$log.2" >>"$log"
 	tests/kvm-host/check.sh "$build" check >"$log.2" 2>&1 || rc=1

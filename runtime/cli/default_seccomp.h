@@ -23,7 +23,7 @@ unsigned default_seccomp_kernel(void);
 enum default_seccomp_class {
 	DEFAULT_SECCOMP_UNKNOWN,  /* not listed: EPERM, by nobody's decision */
 	DEFAULT_SECCOMP_ALLOWED,  /* always */
-	DEFAULT_SECCOMP_ARGS,	  /* with certain arguments */
+	DEFAULT_SECCOMP_ARGS,	  /* with certain arguments, or from a kernel version on */
 	DEFAULT_SECCOMP_CAP,	  /* with a capability */
 	DEFAULT_SECCOMP_DENIED,	  /* listed as denied, with a reason */
 };

@@ -78,5 +78,7 @@ void strings_free(char **list);
 void strings_add(char ***list, const char *s);
 size_t strings_count(char *const *list);
 bool strings_have(char *const *list, const char *s);
+/* The value of "key=value", or NULL. */
+const char *strings_value(char *const *list, const char *key);
 
 #endif

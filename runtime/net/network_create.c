@@ -56,22 +56,12 @@ static char *free_bridge(const struct list *l, bool is_default)
 	}
 }
 
-static const char *option_value(char *const *options, const char *key)
-{
-	size_t n = strlen(key);
-
-	for (size_t i = 0; options && options[i]; i++)
-		if (strncmp(options[i], key, n) == 0 && options[i][n] == '=')
-			return options[i] + n + 1;
-	return NULL;
-}
-
 static int take_options(struct network *n, const struct network_create_options *o, struct err *err)
 {
-	const char *mtu = option_value(o->options, "mtu"), *bridge = option_value(o->options, "com.docker.network.bridge.name");
+	const char *mtu = strings_value(o->options, "mtu"), *bridge = strings_value(o->options, "com.docker.network.bridge.name");
 	uint32_t v = 0;
 
-	mtu = mtu ? mtu : option_value(o->options, "com.docker.network.driver.mtu");
+	mtu = mtu ? mtu : strings_value(o->options, "com.docker.network.driver.mtu");
 	if (mtu && (str_to_u32(mtu, &v) < 0 || v < 68 || v > 65535))
 		return err_set(err, EINVAL, "--opt mtu=%s: not a number from 68 to 65535", mtu);
 	n->mtu = v;
@@ -105,7 +95,7 @@ static int fill_new(const struct net_env *env, const struct list *all, const str
 	if (str_eq(driver, "bridge"))
 		n->interface = free_bridge(all, str_eq(n->name, NETWORK_DEFAULT));
 	else
-		n->interface = xstrdup(o->parent ? o->parent : option_value(o->options, "parent") ? option_value(o->options, "parent") : "");
+		n->interface = xstrdup(o->parent ? o->parent : strings_value(o->options, "parent") ? strings_value(o->options, "parent") : "");
 	if (take_options(n, o, err) < 0)
 		return -EINVAL;
 	return network_subnets(env, o, n, err);

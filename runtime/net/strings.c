@@ -44,3 +44,13 @@ bool strings_have(char *const *list, const char *s)
 			return true;
 	return false;
 }
+
+const char *strings_value(char *const *list, const char *key)
+{
+	size_t n = strlen(key);
+
+	for (size_t i = 0; list && list[i]; i++)
+		if (strncmp(list[i], key, n) == 0 && list[i][n] == '=')
+			return list[i] + n + 1;
+	return NULL;
+}
