@@ -112,7 +112,7 @@ static int load_networks(struct setup *s, struct err *err)
 	for (size_t i = 0; i < n; i++) {
 		const char *name = attach_of(s, i)->network;
 
-		if (network_load(s->env, name ? name : NETWORK_DEFAULT, &s->networks[i], err) < 0)
+		if (network_find(s->env, name ? name : NETWORK_DEFAULT, &s->networks[i], err) < 0)
 			return -err->code;
 		s->n_networks++;
 	}

@@ -171,7 +171,7 @@ static int make_default(const struct net_env *env, struct network *ret, struct e
 	return r < 0 ? err_wrap(err, "make the default network") : 0;
 }
 
-int network_load(const struct net_env *env, const char *name, struct network *ret, struct err *err)
+int network_find(const struct net_env *env, const char *name, struct network *ret, struct err *err)
 {
 	AUTO_FREE char *path = xasprintf("%s/%s.conflist", env->conf_dir, name);
 	int r;
@@ -183,7 +183,7 @@ int network_load(const struct net_env *env, const char *name, struct network *re
 		return make_default(env, ret, err);
 	r = find_listed(env, name, ret, err);
 	if (r == -ENOENT && str_eq(name, "podman"))
-		return network_load(env, NETWORK_DEFAULT, ret, err);
+		return network_find(env, NETWORK_DEFAULT, ret, err);
 	return r;
 }
 

@@ -41,7 +41,7 @@ void network_done(struct network *n);
 #define AUTO_NETWORK CLEANUP(network_done)
 
 /* By name or id (or an unambiguous beginning of one). The default network is made when it is missing. -ENOENT: no such network. */
-int network_load(const struct net_env *env, const char *name, struct network *ret, struct err *err) MUST_CHECK;
+int network_find(const struct net_env *env, const char *name, struct network *ret, struct err *err) MUST_CHECK;
 /* All, sorted by name. Files that cannot be understood are left out, with a warning when warn is set. */
 int network_all(const struct net_env *env, bool warn, struct network **ret, size_t *ret_n, struct err *err) MUST_CHECK;
 void network_list_done(struct network *list, size_t n);

@@ -192,7 +192,7 @@ int network_remove(const struct net_env *env, const char *name, struct err *err)
 
 	if (str_eq(name, NETWORK_DEFAULT))
 		return err_set(err, EPERM, "network '%s' is the default and cannot be removed", name);
-	r = network_load(env, name, &n, err);
+	r = network_find(env, name, &n, err);
 	if (r < 0)
 		return r;
 	if (!n.ours)
