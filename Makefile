@@ -38,7 +38,7 @@ ENGINE_LIBS := -Wl,--push-state,-Bstatic -lcgroup -lseccomp -lcap -lyajl_s -Wl,-
 # Tables and --format templates: for the programs that people use.
 OUTPUT_SRC  := $(wildcard runtime/cli/table.c runtime/cli/template*.c)
 # Networks and volumes of brig's containers.
-NET_SRC     := $(wildcard runtime/net/*.c runtime/cli/default_seccomp.c runtime/cli/volume*.c runtime/cli/copy_tree.c)
+NET_SRC     := $(wildcard runtime/net/*.c runtime/cli/default_seccomp.c runtime/cli/volume*.c runtime/cli/tree_copy.c)
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 .PHONY: all

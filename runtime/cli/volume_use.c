@@ -3,7 +3,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/path.h"
-#include "runtime/cli/copy_tree.h"
+#include "runtime/cli/tree_copy.h"
 #include "runtime/cli/volume_priv.h"
 #include "runtime/net/netrec.h"
 
@@ -40,7 +40,7 @@ static int seed(const char *dir, const struct volume_mount *m, const struct volu
 		return err_sys(err, -errno, "open '%s'", path);
 	if (from < 0 || !is_empty(to) || fstat(from, &st) < 0)
 		return 0;
-	if (copy_tree(from, ".", to, ".", COPY_ONE_FS, err) < 0)
+	if (tree_copy(from, ".", to, ".", COPY_ONE_FS, err) < 0)
 		return err_wrap(err, "fill the volume '%s' from the image's '%s'", m->source, m->target);
 	if (fchown(to, st.st_uid, st.st_gid) < 0 || fchmod(to, st.st_mode & 07777) < 0)
 		return err_sys(err, -errno, "set owner and mode of the volume '%s'", m->source);
@@ -112,7 +112,7 @@ static int give(const char *dir, const struct volume_mount *m, const struct volu
 
 	if (fd < 0)
 		return err_sys(err, -errno, "open '%s'", path);
-	return chown_tree(fd, c->uid, c->gid, err) < 0 ? err_wrap(err, "'%s'", path) : 0;
+	return tree_chown(fd, c->uid, c->gid, err) < 0 ? err_wrap(err, "'%s'", path) : 0;
 }
 
 int volume_prepare(const char *dir, struct volume_list *l, const struct volume_container *c, struct err *err)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/cli/copy_tree.h"
+#include "runtime/cli/tree_copy.h"
 
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
@@ -281,7 +281,7 @@ static int copy_any(struct copy *c, int dir, const char *name, int to_dir, const
 	return 0;
 }
 
-int copy_tree(int from_fd, const char *from, int to_fd, const char *to, enum copy_flags flags, struct err *err)
+int tree_copy(int from_fd, const char *from, int to_fd, const char *to, enum copy_flags flags, struct err *err)
 {
 	struct err own = { 0 };
 	struct copy c = { .flags = flags, .err = err ? err : &own };
@@ -338,7 +338,7 @@ static int chown_contents(int fd, dev_t dev, uint32_t uid, uint32_t gid, unsigne
 	return 0;
 }
 
-int chown_tree(int fd, uint32_t uid, uint32_t gid, struct err *err)
+int tree_chown(int fd, uint32_t uid, uint32_t gid, struct err *err)
 {
 	struct stat st;
 	int r = fstat(fd, &st) < 0 || fchown(fd, uid, gid) < 0 ? -errno : 0;

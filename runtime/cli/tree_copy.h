@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef BRIG_RUNTIME_CLI_COPY_TREE_H
-#define BRIG_RUNTIME_CLI_COPY_TREE_H
+#ifndef BRIG_RUNTIME_CLI_TREE_COPY_H
+#define BRIG_RUNTIME_CLI_TREE_COPY_H
 
 #include "runtime/base/err.h"
 
@@ -18,9 +18,9 @@ enum copy_flags {
 };
 
 /* Copy from_fd/from (any type, or "." for the directory's contents only) to to_fd/to. Errors name the path below the top. */
-int copy_tree(int from_fd, const char *from, int to_fd, const char *to, enum copy_flags flags, struct err *err) MUST_CHECK;
+int tree_copy(int from_fd, const char *from, int to_fd, const char *to, enum copy_flags flags, struct err *err) MUST_CHECK;
 
 /* Give everything in the tree below fd, and itself, to uid:gid. Not across mounts. */
-int chown_tree(int fd, uint32_t uid, uint32_t gid, struct err *err) MUST_CHECK;
+int tree_chown(int fd, uint32_t uid, uint32_t gid, struct err *err) MUST_CHECK;
 
 #endif
