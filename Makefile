@@ -39,10 +39,19 @@ ENGINE_LIBS := -Wl,--push-state,-Bstatic -lcgroup -lseccomp -lcap -lyajl_s -Wl,-
 OUTPUT_SRC  := $(wildcard runtime/cli/table.c runtime/cli/template*.c)
 # Networks and volumes of brig's containers.
 NET_SRC     := $(wildcard runtime/net/*.c runtime/cli/default_seccomp.c runtime/cli/volume*.c runtime/cli/tree_copy.c)
+# brig runs what is stored: of the image store it has what reads it, and none of the libraries that fill it.
+READ_IMAGES := $(addprefix images/,digest.c erofs_layout.c image_config.c lookup.c reference.c registries.c rootfs.c store.c store_image.c)
+BRIG_SRC    := $(filter-out runtime/cli/main.c $(OUTPUT_SRC) $(NET_SRC),$(wildcard runtime/cli/*.c)) $(NET_SRC) $(READ_IMAGES)
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
 .PHONY: all
-all: $(B)/bin/brig-oci $(B)/bin/brig-vm $(B)/bin/brig-systemd $(B)/bin/brig-images $(B)/bin/brig-guest
+all: $(B)/bin/brig $(B)/bin/brig-oci $(B)/bin/brig-vm $(B)/bin/brig-systemd $(B)/bin/brig-images $(B)/bin/brig-guest
+
+$(B)/bin/brig: PIE = $(STATIC_PIE)
+$(B)/bin/brig: $(call obj,runtime/cli/main.c $(BRIG_SRC) $(OUTPUT_SRC) $(ENGINE_SRC))
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(ENGINE_LIBS)
 
 $(B)/bin/brig-oci: PIE = $(STATIC)
 $(B)/bin/brig-oci: $(call obj,$(ENGINE_SRC) runtime/oci/main.c)

@@ -90,15 +90,3 @@ int store_commit_image(struct store *s, const struct digest *manifest, const cha
 		*ret = image;
 	return r;
 }
-
-int store_image_config(struct store *s, const struct store_image *image, struct image_config *ret, struct err *err)
-{
-	AUTO_FREE char *text = NULL, *path = store_blob_path(&image->config);
-	size_t n;
-	/* `run` comes this way: the digest was checked when the file was stored, and fsck checks it again. */
-	int r = fd_read_file(s->root_fd, path, IMAGE_CONFIG_MAX_BYTES, &text, &n);
-
-	if (r < 0)
-		return err_sys(err, r, "read '%s/%s'", s->root, path);
-	return image_config_parse(path, text, n, ret, err);
-}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "images/store.h"
 
+#include "images/image_config.h"
 #include "images/store_priv.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
@@ -227,6 +228,18 @@ int store_read_image(struct store *s, const struct digest *manifest, struct stor
 	AUTO_FREE char *path = store_image_path(manifest);
 
 	return read_record(s, path, ret, err);
+}
+
+int store_image_config(struct store *s, const struct store_image *image, struct image_config *ret, struct err *err)
+{
+	AUTO_FREE char *text = NULL, *path = store_blob_path(&image->config);
+	size_t n;
+	/* `run` comes this way: the digest was checked when the file was stored, and fsck checks it again. */
+	int r = fd_read_file(s->root_fd, path, IMAGE_CONFIG_MAX_BYTES, &text, &n);
+
+	if (r < 0)
+		return err_sys(err, r, "read '%s/%s'", s->root, path);
+	return image_config_parse(path, text, n, ret, err);
 }
 
 static bool hex_begins(const struct digest *d, const char *prefix)

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/cli/image_find.h"
+
+#include "images/lookup.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/sys.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+void found_image_done(struct found_image *f)
+{
+	store_image_done(&f->image);
+	if (f->config.architecture) /* was read */
+		image_config_done(&f->config);
+	free(f->name);
+	*f = (struct found_image){ 0 };
+}
+
+static int look_up(struct cli *cli, const char *text, struct found_image *ret, struct err *err)
+{
+	char hex[DIGEST_HEX_LEN], *name = NULL;
+	int r = lookup_image(&cli->store, text, &ret->image, &name, err);
+
+	if (r < 0)
+		return r;
+	if (!name && ret->image.n_names)
+		name = xstrdup(ret->image.names[0]);
+	ret->name = name ? name : xasprintf("%.12s", digest_hex(&ret->image.config, hex));
+	return 0;
+}
+
+/* brig-images says on stderr what went wrong, so that there is nothing to add. */
+static int pull(struct cli *cli, const struct run_options *o, const char *policy, const char *text, struct err *err)
+{
+	AUTO_FREE char *program = NULL;
+	AUTO_FREE const char **argv = NULL;
+	size_t n = 0, globals = 0;
+	pid_t child;
+	int r = cli_find_program("brig-images", &program, err);
+
+	if (r < 0)
+		return err_wrap(err, "image '%s' is not stored here, and cannot be pulled", text);
+	while (cli->globals[globals])
+		globals++;
+	argv = xcalloc(globals + 16, sizeof(*argv));
+	argv[n++] = "brig-images";
+	for (size_t i = 0; i < globals; i++)
+		argv[n++] = cli->globals[i];
+	argv[n++] = "pull";
+	argv[n++] = "--policy";
+	argv[n++] = policy;
+	if (o->quiet)
+		argv[n++] = "-q";
+	if (o->platform) {
+		argv[n++] = "--platform";
+		argv[n++] = o->platform;
+	}
+	if (o->authfile) {
+		argv[n++] = "--authfile";
+		argv[n++] = o->authfile;
+	}
+	if (o->tls_verify)
+		argv[n++] = str_eq(o->tls_verify, "false") ? "--tls-verify=false" : "--tls-verify=true";
+	argv[n++] = text;
+	child = fork();
+	if (child == 0) {
+		char *const *args;
+
+		memcpy(&args, &argv, sizeof(args));
+		/* the image's id is what pull prints: not what our stdout is for */
+		(void)dup2(STDERR_FILENO, STDOUT_FILENO);
+		execv(program, args);
+		_exit(127);
+	}
+	if (child < 0)
+		return err_sys(err, -errno, "fork");
+	r = sys_wait_pid(child);
+	return r ? err_set(err, EIO, "image '%s' could not be pulled", text) : 0;
+}
+
+int find_image(struct cli *cli, const struct run_options *o, const char *text, struct found_image *ret, struct err *err)
+{
+	const char *policy = o->pull ? o->pull : "missing";
+	struct found_image f = { 0 };
+	int r = cli_open_store(cli, err);
+
+	if (r < 0)
+		return r;
+	if (str_eq(policy, "true") || str_eq(policy, "ifmissing"))
+		policy = str_eq(policy, "true") ? "always" : "missing";
+	if (str_eq(policy, "ifnewer"))
+		policy = "newer";
+	if (str_eq(policy, "false"))
+		policy = "never";
+	if (str_eq(policy, "always") || str_eq(policy, "newer"))
+		r = pull(cli, o, policy, text, err);
+	if (r == 0)
+		r = look_up(cli, text, &f, err);
+	if (r == -ENOENT && str_eq(policy, "missing")) {
+		r = pull(cli, o, policy, text, err);
+		if (r == 0)
+			r = look_up(cli, text, &f, err);
+	}
+	if (r == 0)
+		r = store_image_config(&cli->store, &f.image, &f.config, err);
+	if (r < 0) {
+		found_image_done(&f);
+		return r;
+	}
+	*ret = f;
+	return 0;
+}

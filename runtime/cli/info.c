@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/cli/commands.h"
+#include "runtime/cli/launch.h"
+#include "runtime/cli/template.h"
+
+#include "runtime/backend.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/program.h"
+#include "runtime/version.h"
+
+#include <errno.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+struct info_options {
+	const char *format;
+};
+#define T struct info_options
+static const struct option_row rows[] = {
+	OPT_STRING(T, format, "format", 'f', "FORMAT", "json, or a Go template"),
+	OPT_END,
+};
+#undef T
+
+/* A JSON text as --format wants it; NULL: indented JSON, or plain text when given. */
+static int print(const char *format, const struct buf *json, const char *plain, struct err *err)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	AUTO_BUF struct buf out = { 0 };
+	AUTO_TEMPLATE struct template *t = NULL;
+	struct json *tree;
+	int r = json_parse(&a, "info", json->p, json->len, &tree, err);
+
+	if (r < 0)
+		return r;
+	if (!format && plain)
+		return cli_print(plain, err);
+	if (!format || str_eq(format, "json")) {
+		template_json(tree, true, &out);
+	} else {
+		r = template_parse(format, &t, err);
+		if (r == 0)
+			r = template_run(t, tree, &out, err);
+	}
+	buf_add(&out, "\n");
+	return r < 0 ? r : cli_print(out.p, err);
+}
+
+static void write_host(struct cli *cli, struct json_writer *w)
+{
+	static const char *const managers[] = { [CGROUP_CGROUPFS] = "cgroupfs", [CGROUP_SYSTEMD] = "systemd", [CGROUP_DISABLED] = "disabled" };
+	struct utsname u = { 0 };
+	struct sysinfo s = { 0 };
+
+	(void)uname(&u);
+	(void)sysinfo(&s);
+	json_key(w, "host");
+	json_begin_object(w);
+	json_kv_string(w, "arch", u.machine);
+	json_kv_string(w, "os", "linux");
+	json_kv_string(w, "kernel", u.release);
+	json_kv_string(w, "hostname", u.nodename);
+	json_kv_i64(w, "cpus", sysconf(_SC_NPROCESSORS_ONLN));
+	json_kv_u64(w, "memTotal", (uint64_t)s.totalram * s.mem_unit);
+	json_kv_u64(w, "memFree", (uint64_t)s.freeram * s.mem_unit);
+	json_kv_string(w, "cgroupManager", managers[cli->oci.manager]);
+	json_kv_string(w, "cgroupVersion", access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0 ? "v2" : "v1");
+	json_kv_bool(w, "rootless", cli->oci.rootless);
+	json_kv_bool(w, "conmon", monitor_available());
+	json_kv_bool(w, "vm", backend_by_name("vm") != NULL);
+	json_kv_bool(w, "kvm", access("/dev/kvm", R_OK | W_OK) == 0);
+	json_end_object(w);
+}
+
+static int write_store(struct cli *cli, struct json_writer *w, struct err *err)
+{
+	struct store_image *images = NULL;
+	struct record **list = NULL;
+	size_t n = 0, n_images = 0, running = 0, paused = 0;
+	int r = record_list(cli, &list, &n, err);
+
+	if (r == 0)
+		r = store_list(&cli->store, &images, &n_images, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		enum record_state s = record_state(list[i], NULL);
+
+		running += s == RECORD_RUNNING;
+		paused += s == RECORD_PAUSED;
+	}
+	json_key(w, "store");
+	json_begin_object(w);
+	json_kv_string(w, "graphRoot", cli->store.root);
+	json_kv_string(w, "runRoot", cli->oci.root);
+	json_kv_u64(w, "images", n_images);
+	json_key(w, "containers");
+	json_begin_object(w);
+	json_kv_u64(w, "number", n);
+	json_kv_u64(w, "running", running);
+	json_kv_u64(w, "paused", paused);
+	json_kv_u64(w, "stopped", n - running - paused);
+	json_end_object(w);
+	json_end_object(w);
+	store_list_done(images, n_images);
+	record_list_free(list, n);
+	return 0;
+}
+
+static void write_version(struct json_writer *w)
+{
+	json_key(w, "version");
+	json_begin_object(w);
+	json_kv_string(w, "Version", brig_version);
+	json_kv_string(w, "Commit", brig_commit);
+	json_kv_string(w, "OCISpec", BRIG_SPEC_VERSION);
+	json_end_object(w);
+}
+
+static int run(struct cli *cli, void *target, char **operands UNUSED, struct err *err)
+{
+	const struct info_options *o = target;
+	AUTO_BUF struct buf text = { 0 };
+	struct json_writer w = { .out = &text };
+	int r;
+
+	json_begin_object(&w);
+	write_host(cli, &w);
+	r = write_store(cli, &w, err);
+	if (r < 0)
+		return r;
+	write_version(&w);
+	json_end_object(&w);
+	return print(o->format, &text, NULL, err);
+}
+
+const struct cli_command cli_info = {
+	.name = "info",
+	.operands = "[OPTIONS]",
+	.help = "show what brig finds on this machine",
+	.options = rows,
+	.target_size = sizeof(struct info_options),
+	.max_operands = 0,
+	.run = run,
+};
+
+static int run_version(struct cli *cli UNUSED, void *target, char **operands UNUSED, struct err *err)
+{
+	const struct info_options *o = target;
+	AUTO_BUF struct buf text = { 0 };
+	AUTO_FREE char *plain = xasprintf("Version:      %s\nCommit:       %s\nOCI spec:     %s\n", brig_version, brig_commit,
+					  BRIG_SPEC_VERSION);
+	struct json_writer w = { .out = &text };
+
+	/* the client is all there is: no daemon */
+	json_begin_object(&w);
+	json_key(&w, "Client");
+	json_begin_object(&w);
+	json_kv_string(&w, "Version", brig_version);
+	json_kv_string(&w, "GitCommit", brig_commit);
+	json_kv_string(&w, "OCISpec", BRIG_SPEC_VERSION);
+	json_kv_string(&w, "Os", "linux");
+	json_end_object(&w);
+	json_end_object(&w);
+	return print(o->format, &text, plain, err);
+}
+
+const struct cli_command cli_version = {
+	.name = "version",
+	.operands = "[OPTIONS]",
+	.help = "show the version",
+	.options = rows,
+	.target_size = sizeof(struct info_options),
+	.max_operands = 0,
+	.run = run_version,
+};

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/cli/launch.h"
+
+#include "runtime/backend.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/sys.h"
+#include "runtime/cli/config.h"
+#include "runtime/cli/default_seccomp.h"
+#include "runtime/cli/container_net.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What is put together for one start. */
+struct parts {
+	const struct launch *l;
+	struct record *r;
+	struct store_image image;
+	struct image_config config;
+	struct image_user user;
+	struct volume_list volumes;
+	struct net_result net;
+	struct arena arena;
+	struct strlist args;
+	const char *hostname; /* NULL: the host's */
+	const char *init;
+	const char *ns_paths[NS_TYPES];
+	int root_fd;
+};
+
+static void parts_done(struct parts *p)
+{
+	store_image_done(&p->image);
+	image_config_done(&p->config);
+	image_user_done(&p->user);
+	volume_list_done(&p->volumes);
+	net_result_done(&p->net);
+	arena_done(&p->arena);
+	fd_close(&p->root_fd);
+}
+
+int launch_image(struct record *r, struct store_image *image, struct image_config *config, struct err *err)
+{
+	struct digest d;
+	int x = digest_parse(r->manifest, &d, err);
+
+	if (x == 0)
+		x = store_read_image(&r->cli->store, &d, image, err);
+	if (x == 0)
+		x = store_image_config(&r->cli->store, image, config, err);
+	return x < 0 ? err_wrap(err, "image %s of container %s", r->image, r->name) : 0;
+}
+
+/* ---- root file system ---- */
+
+static int make_dirs(struct record *r, struct err *err)
+{
+	static const char *const names[] = { "upper", "work" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		/* 0755: the upper directory's mode is that of the container's "/" once it was copied up */
+		if (mkdirat(r->dir_fd, names[i], 0755) < 0 && errno != EEXIST)
+			return err_sys(err, -errno, "make '%s/%s'", r->dir, names[i]);
+	}
+	return 0;
+}
+
+static int mount_root(struct parts *p, struct err *err)
+{
+	AUTO_FREE char *upper = xasprintf("%s/upper", p->r->dir), *work = xasprintf("%s/work", p->r->dir);
+	/* what --rm will throw away need not reach the disk */
+	struct store_rootfs_options o = { .upper = upper, .work = work, .no_sync = p->r->auto_remove };
+	int r = make_dirs(p->r, err);
+
+	if (r < 0)
+		return r;
+	if (o.no_sync)
+		(void)remove_tree(p->r->dir_fd, "work"); /* a volatile mount's mark would refuse the next one */
+	if (o.no_sync && (r = make_dirs(p->r, err)) < 0)
+		return r;
+	p->root_fd = store_rootfs_mount(&p->r->cli->store, &p->image, &o, err);
+	return p->root_fd < 0 ? err_wrap(err, "root file system of container %s", p->r->name) : 0;
+}
+
+/* ---- namespaces of others ---- */
+
+static int namespace_path(struct parts *p, enum ns_type t, const char *flag, const char *mode, struct err *err)
+{
+	AUTO_RECORD struct record *other = NULL;
+	struct container *c = NULL;
+	int r = 0;
+
+	if (!mode)
+		return 0;
+	if (str_starts(mode, "ns:")) {
+		p->ns_paths[t] = arena_strdup(&p->arena, mode + 3);
+		return 0;
+	}
+	if (!str_starts(mode, "container:"))
+		return 0;
+	r = record_load(p->r->cli, mode + 10, false, &other, err);
+	if (r < 0)
+		return err_wrap(err, "--%s %s", flag, mode);
+	record_state(other, &c);
+	if (!c || container_status(c) == CONTAINER_STOPPED)
+		r = err_set(err, ESRCH, "--%s %s: the container is not running", flag, mode);
+	else
+		p->ns_paths[t] = arena_printf(&p->arena, "/proc/%d/ns/%s", (int)c->pid, ns_proc_names[t]);
+	container_free(c);
+	return r;
+}
+
+static int find_namespaces(struct parts *p, struct err *err)
+{
+	const struct run_options *o = p->l->o;
+	int r = namespace_path(p, NS_PID, "pid", o->pid, err);
+
+	if (r == 0)
+		r = namespace_path(p, NS_IPC, "ipc", o->ipc, err);
+	if (r == 0)
+		r = namespace_path(p, NS_UTS, "uts", o->uts, err);
+	if (r == 0)
+		r = namespace_path(p, NS_CGROUP, "cgroupns", o->cgroupns, err);
+	if (r == 0)
+		r = namespace_path(p, NS_USER, "userns", o->userns, err);
+	return r;
+}
+
+/* ---- the rest ---- */
+
+static int find_init(struct parts *p, struct err *err)
+{
+	static const char *const places[] = { "/usr/libexec/podman/catatonit", "/usr/bin/catatonit", "/usr/bin/docker-init",
+					      "/usr/bin/tini-static", "/usr/libexec/docker/docker-init", "/sbin/docker-init" };
+	const char *given = p->l->o->init_path;
+
+	if (!p->l->o->init)
+		return 0;
+	if (given && access(given, X_OK) < 0)
+		return err_sys(err, -errno, "--init-path '%s'", given);
+	p->init = given;
+	for (size_t i = 0; i < ARRAY_SIZE(places) && !p->init; i++)
+		p->init = access(places[i], X_OK) == 0 ? places[i] : NULL;
+	return p->init ? 0 : err_set(err, ENOENT, "--init: no init program found; install the package catatonit, or name one with --init-path");
+}
+
+static void choose_hostname(struct parts *p)
+{
+	const struct run_options *o = p->l->o;
+
+	if (o->uts && !str_eq(o->uts, "private") && *o->uts)
+		return;
+	p->hostname = o->hostname && *o->hostname ? o->hostname : arena_strndup(&p->arena, p->r->id, RECORD_SHORT_LEN);
+}
+
+static int write_bundle(struct parts *p, struct err *err)
+{
+	AUTO_FREE char *rootfs = xasprintf("%s/rootfs", p->r->run_dir), *path = xasprintf("%s/hostname", p->r->run_dir);
+	AUTO_FREE char *line = xasprintf("%s\n", p->hostname ? p->hostname : "");
+	int r;
+
+	if (mkdir(rootfs, 0755) < 0 && errno != EEXIST)
+		return err_sys(err, -errno, "make '%s'", rootfs);
+	r = p->hostname ? fd_write_file_atomic(AT_FDCWD, path, line, strlen(line), 0644, false) : 0;
+	return r < 0 ? err_sys(err, r, "write '%s'", path) : 0;
+}
+
+static int prepare_volumes(struct parts *p, struct err *err)
+{
+	AUTO_FREE char *dir = xasprintf("%s/volumes", p->r->cli->store.root);
+	struct volume_container c = { .id = p->r->id, .rootfs_fd = p->root_fd, .uid = p->user.uid, .gid = p->user.gid };
+	AUTO_BUF struct buf text = { 0 };
+	struct json_writer w = { .out = &text };
+	struct json *root;
+	int r;
+
+	if (!p->r->mounts)
+		return 0;
+	r = json_parse(&p->arena, "record.json", p->r->mounts, strlen(p->r->mounts), &root, err);
+	if (r == 0)
+		r = volume_list_load(&p->volumes, root, "record.json", err);
+	if (r == 0)
+		r = volume_prepare(dir, &p->volumes, &c, err);
+	if (r < 0)
+		return r;
+	volume_list_json(&p->volumes, &w);
+	if (str_eq(text.p, p->r->mounts))
+		return 0;
+	p->r->mounts = arena_strdup(&p->r->arena, text.p); /* anonymous volumes have names now */
+	return record_save(p->r, err);
+}
+
+static uint64_t bounding_set(void)
+{
+	uint64_t caps = 0;
+
+	for (const struct name_value *c = cap_names; c->name; c++) {
+		if (prctl(PR_CAPBSET_READ, c->value, 0, 0, 0) == 1)
+			caps |= 1ull << c->value;
+	}
+	return caps;
+}
+
+/* cgroup v1 says so by a file; with v2 it is a matter of the kernel's configuration that nearly all have. */
+static bool has_swap_limit(void)
+{
+	if (access("/sys/fs/cgroup/memory/memory.limit_in_bytes", F_OK) == 0)
+		return access("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes", F_OK) == 0;
+	return true;
+}
+
+static int write_config(struct parts *p, struct buf *out, struct err *err)
+{
+	AUTO_FREE char *volume_dir = xasprintf("%s/volumes", p->r->cli->store.root);
+	struct json_writer w = { .out = out };
+	struct config_input in = {
+		.o = p->l->o,
+		.image = &p->config,
+		.user = &p->user,
+		.args = &p->args,
+		.id = p->r->id,
+		.hostname = p->hostname,
+		.bundle = p->r->run_dir,
+		.init = p->init,
+		.volume_dir = volume_dir,
+		.volumes = &p->volumes,
+		.net_host = p->net.ns == NET_NS_HOST,
+		.net_path = p->net.ns == NET_NS_JOIN ? p->net.ns_path : NULL,
+		.caps_available = bounding_set(),
+		.kernel = default_seccomp_kernel(),
+		.rootless = p->r->cli->oci.rootless,
+		.systemd_cgroup = p->r->cli->oci.manager == CGROUP_SYSTEMD,
+		.swap_limit = has_swap_limit(),
+	};
+
+	memcpy(in.ns_paths, p->ns_paths, sizeof(in.ns_paths));
+	return config_write(&in, &w, err);
+}
+
+static int put_together(struct parts *p, struct buf *config, struct err *err)
+{
+	const struct run_options *o = p->l->o;
+	const char *user = o->user ? o->user : NULL;
+	int r = launch_image(p->r, &p->image, &p->config, err);
+
+	if (r == 0)
+		r = config_args(o, &p->config, &p->r->command, &p->arena, &p->args, err);
+	if (r == 0)
+		r = find_init(p, err);
+	if (r == 0)
+		r = find_namespaces(p, err);
+	if (r == 0)
+		r = record_make_run_dir(p->r, err);
+	if (r == 0)
+		r = mount_root(p, err);
+	if (r == 0)
+		r = image_user_resolve(p->root_fd, user ? user : p->config.user, o->group_add.v, o->group_add.n, &p->user, err);
+	if (r < 0)
+		return r;
+	choose_hostname(p);
+	r = write_bundle(p, err);
+	if (r == 0)
+		r = prepare_volumes(p, err);
+	if (r == 0)
+		r = container_net_setup(p->r, o, &p->config, p->hostname, &p->net, err);
+	if (r == 0)
+		r = write_config(p, config, err);
+	return r;
+}
+
+static int check_vm(const struct run_options *o, struct runtime_opts *oci, struct err *err)
+{
+	bool vm = o->vm || (o->runtime && (str_eq(o->runtime, "brig-vm") || str_eq(o->runtime, "vm")));
+
+	if (!vm)
+		return 0;
+	oci->backend = backend_by_name("vm");
+	return oci->backend ? 0 : err_set(err, ENOSYS, "--vm: vm-mode is not part of this build of brig");
+}
+
+int launch_create(const struct launch *l, struct container **ret, struct err *err)
+{
+	CLEANUP(parts_done) struct parts p = { .l = l, .r = l->record, .root_fd = -1, .net = { .ns_fd = -1 } };
+	AUTO_BUF struct buf config = { 0 };
+	struct create_opts o = {
+		.id = l->record->id,
+		.bundle = l->record->run_dir,
+		.pid_file = l->pid_file,
+		.console_socket = l->console_socket,
+		.preserve_fds = l->o->preserve_fds,
+		.root_fd = &p.root_fd,
+		.run = l->foreground,
+	};
+	struct cli *cli = l->record->cli;
+	int r = check_vm(l->o, &cli->oci, err);
+
+	if (r == 0)
+		r = put_together(&p, &config, err);
+	if (r < 0)
+		return r;
+	if (l->o->cgroups && str_eq(l->o->cgroups, "disabled"))
+		cli->oci.manager = CGROUP_DISABLED;
+	o.config_text = config.p;
+	return container_create(ret, &cli->oci, &o, err);
+}
+
+int launch_exit_code(const struct err *err)
+{
+	if (!strstr(err->msg, "exec: \""))
+		return CLI_EXIT_ERROR;
+	return err->code == ENOENT || err->code == ENOTDIR ? CLI_EXIT_NOT_FOUND : CLI_EXIT_NOT_EXEC;
+}

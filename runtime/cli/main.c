@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/cli/commands.h"
+
+#include "runtime/backend.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/oci/globals.h"
+#include "runtime/self.h"
+#include "runtime/version.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+static int fail(const struct err *err, const char *see)
+{
+	fprintf(stderr, "Error: %s\n", err->msg);
+	if (see)
+		fprintf(stderr, "See 'brig %s%s--help'\n", see, *see ? " " : "");
+	return CLI_EXIT_ERROR;
+}
+
+static int check_operands(const struct cli_command *c, const struct option_result *parsed, struct err *err)
+{
+	if (parsed->n_operands < c->min_operands)
+		return err_set(err, EINVAL, "brig %s needs %s %d argument%s: brig %s %s", c->name,
+			       c->max_operands == c->min_operands ? "exactly" : "at least", c->min_operands,
+			       c->min_operands == 1 ? "" : "s", c->name, c->operands);
+	if (c->max_operands >= 0 && parsed->n_operands > c->max_operands)
+		return err_set(err, EINVAL, "brig %s takes at most %d argument%s, not '%s'", c->name, c->max_operands,
+			       c->max_operands == 1 ? "" : "s", parsed->operands[c->max_operands]);
+	return 0;
+}
+
+static int protect(struct cli *cli, const struct cli_command *c, struct err *err)
+{
+	bool later = c->enters == CLI_ENTERS_NEW;
+	int r = self_protect(cli->argv, later ? &cli->move : NULL, err);
+
+	if (r == 0 && later && cli->move.fd >= 0)
+		cli->oci.move = &cli->move;
+	return r;
+}
+
+static int run_command(struct cli *cli, const struct cli_command *c, char **words)
+{
+	CLEANUP(option_result_done) struct option_result parsed = { 0 };
+	AUTO_FREE void *target = xcalloc(1, c->target_size + 1);
+	struct err err = { 0 };
+	bool usage = true;
+	int r;
+
+	if (c->defaults)
+		memcpy(target, c->defaults, c->target_size);
+	r = options_parse_posix(c->options, c->stop_at_operand, words, target, &parsed, &err);
+	if (r == 0 && parsed.help) {
+		cli_help(c, stdout);
+		options_release(c->options, target);
+		return EXIT_SUCCESS;
+	}
+	if (r == 0)
+		r = check_operands(c, &parsed, &err);
+	usage = r < 0;
+	if (r == 0 && c->enters != CLI_ENTERS_NOT)
+		r = protect(cli, c, &err);
+	if (r == 0)
+		r = c->run(cli, target, parsed.operands, &err);
+	options_release(c->options, target);
+	return r < 0 ? fail(&err, usage ? c->name : NULL) : r;
+}
+
+/* ---- which command ---- */
+
+/* Hand over to a program beside this one. words: from the verb on. */
+static int run_foreign(struct cli *cli, const struct cli_foreign *f, char **words)
+{
+	bool oci = str_eq(f->program, "brig-oci");
+	AUTO_FREE char **argv = NULL;
+	struct err err = { 0 };
+	size_t n = 1, i = 0;
+
+	while (cli->argv[i])
+		i++;
+	argv = xcalloc(i + 2, sizeof(*argv));
+	memcpy(&argv[0], &f->program, sizeof(argv[0]));
+	for (i = 0; !oci && cli->globals[i]; i++)
+		argv[n++] = cli->globals[i];
+	for (words += oci; *words; words++)
+		argv[n++] = *words;
+	(void)!cli_exec(f->program, argv, &err);
+	return fail(&err, NULL);
+}
+
+static int unknown_command(const char *name)
+{
+	struct err err;
+
+	err_set(&err, EINVAL, "unknown command '%s'", name);
+	return fail(&err, "");
+}
+
+static int help_command(const char *name)
+{
+	const struct cli_command *c = name ? cli_command_find(name) : NULL;
+
+	if (name && !c)
+		return unknown_command(name);
+	cli_help(c, stdout);
+	return EXIT_SUCCESS;
+}
+
+static int run_container_group(struct cli *cli, char **words)
+{
+	static const struct {
+		const char *alias, *name;
+	} aliases[] = { { "ls", "ps" }, { "list", "ps" }, { "remove", "rm" } };
+	const char *name = words[0];
+	const struct cli_command *c;
+
+	if (!name || str_eq(name, "--help") || str_eq(name, "-h"))
+		return help_command(NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(aliases); i++)
+		name = str_eq(name, aliases[i].alias) ? aliases[i].name : name;
+	if (str_eq(name, "prune"))
+		name = "container-prune";
+	c = cli_command_find(name);
+	return c && c->container ? run_command(cli, c, words + 1) : unknown_command(words[0]);
+}
+
+static int dispatch(struct cli *cli, char **words)
+{
+	const struct cli_command *c = cli_command_find(words[0]);
+	const struct cli_foreign *f = cli_foreign_find(words[0]);
+
+	if (c)
+		return run_command(cli, c, words + 1);
+	if (str_eq(words[0], "container"))
+		return run_container_group(cli, words + 1);
+	if (str_eq(words[0], "help"))
+		return words[1] && cli_foreign_find(words[1]) ?
+			       run_foreign(cli, cli_foreign_find(words[1]), (char *[]){ words[1], (char[]){ "--help" }, NULL }) :
+			       help_command(words[1]);
+	return f ? run_foreign(cli, f, words) : unknown_command(words[0]);
+}
+
+/* ---- the global options ---- */
+
+static int setup(struct cli *cli, const struct cli_globals *g, struct err *err)
+{
+	struct global_options o = {
+		.root = g->runroot,
+		.cgroup_manager = g->cgroup_manager,
+		.log_level = g->log_level,
+		.debug = g->debug,
+		.vm_accel = g->vm_accel,
+	};
+	int r = globals_open_log(&o, err);
+
+	if (r >= 0)
+		r = globals_resolve(&o, &cli->oci, err);
+	if (r < 0)
+		return r;
+	cli->oci.backend = &namespaces_backend;
+	cli->data_root = g->root;
+	cli->run_dir = xasprintf("%s/.cli", cli->oci.root);
+	return 0;
+}
+
+/* A program that was started with a closed 0, 1 or 2 must not get one of its own files there. */
+static void open_std_fds(void)
+{
+	for (int fd = open("/dev/null", O_RDWR | O_CLOEXEC); fd >= 0; fd = open("/dev/null", O_RDWR | O_CLOEXEC)) {
+		if (fd > STDERR_FILENO) {
+			close(fd);
+			return;
+		}
+		(void)fcntl(fd, F_SETFD, 0);
+	}
+}
+
+static void print_version(void)
+{
+	printf("brig version %s\n", brig_version);
+}
+
+int main(int argc, char **argv)
+{
+	CLEANUP(option_result_done) struct option_result parsed = { 0 };
+	struct cli cli = { .argv = argv, .store = { .root_fd = -1, .lock_fd = -1 }, .move = { .fd = -1 } };
+	struct cli_globals globals = { 0 };
+	struct err err = { 0 };
+	size_t n_globals;
+	int code;
+
+	open_std_fds();
+	if (argc < 1)
+		return CLI_EXIT_ERROR;
+	if (options_parse_posix(cli_global_rows, true, argv + 1, &globals, &parsed, &err) < 0)
+		return fail(&err, "");
+	if (globals.version) {
+		print_version();
+		return EXIT_SUCCESS;
+	}
+	if (parsed.help || parsed.n_operands == 0)
+		return help_command(NULL);
+	n_globals = (size_t)(argc - 1 - parsed.n_operands);
+	cli.globals = xcalloc(n_globals + 1, sizeof(*cli.globals));
+	memcpy(cli.globals, argv + 1, n_globals * sizeof(*cli.globals));
+	code = setup(&cli, &globals, &err) < 0 ? fail(&err, "") : dispatch(&cli, parsed.operands);
+	store_close(&cli.store);
+	fd_close(&cli.move.fd);
+	free(cli.oci.root);
+	free(cli.run_dir);
+	free(cli.globals);
+	if (fflush(stdout) != 0 && code == EXIT_SUCCESS)
+		code = CLI_EXIT_ERROR;
+	return code;
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/cli/select.h"
+
+#include "runtime/base/mem.h"
+#include "runtime/cli/table.h"
+
+#include <errno.h>
+#include <time.h>
+
+/* ---- filters ---- */
+
+struct filter_env {
+	struct record *r;
+	enum record_state state;
+	struct record *const *all;
+	size_t n;
+};
+
+static bool match_id(const struct filter_env *f, const char *value)
+{
+	return str_starts(f->r->id, value);
+}
+
+static bool match_name(const struct filter_env *f, const char *value)
+{
+	return strstr(f->r->name, value) != NULL;
+}
+
+static bool match_label(const struct filter_env *f, const char *value)
+{
+	AUTO_FREE char *key = xstrdup(value);
+	char *equals = strchr(key, '=');
+	const char *have;
+
+	if (equals)
+		*equals = '\0';
+	have = kvlist_get(&f->r->labels, key);
+	return have && (!equals || str_eq(have, equals + 1));
+}
+
+static bool match_not_label(const struct filter_env *f, const char *value)
+{
+	return !match_label(f, value);
+}
+
+/* The image by name, with or without host, folder and tag, or by ID. */
+static bool match_ancestor(const struct filter_env *f, const char *value)
+{
+	const char *image = f->r->image, *at = strstr(image, value);
+	size_t n = strlen(value);
+
+	if (strlen(value) >= 3 && str_starts(f->r->image_id, value))
+		return true;
+	if (!at || (at != image && at[-1] != '/'))
+		return false;
+	return !at[n] || at[n] == ':' || at[n] == '@';
+}
+
+static bool match_status(const struct filter_env *f, const char *value)
+{
+	if (str_eq(value, "stopped"))
+		value = "exited";
+	if (str_eq(value, "configured"))
+		value = "created";
+	return str_eq(record_state_name(f->state), value);
+}
+
+static bool match_exited(const struct filter_env *f, const char *value)
+{
+	int code;
+
+	return f->state == RECORD_EXITED && str_to_int(value, &code) == 0 && f->r->exit_code == code;
+}
+
+static bool match_network(const struct filter_env *f, const char *value)
+{
+	const char *have = f->r->network ? f->r->network : "brig";
+	const char *at = strstr(have, value);
+	size_t n = strlen(value);
+
+	return at && (at == have || at[-1] == ',') && (!at[n] || strchr(",:", at[n]));
+}
+
+static bool match_volume(const struct filter_env *f, const char *value)
+{
+	AUTO_FREE char *quoted = xasprintf("\"%s\"", value);
+
+	return f->r->mounts && strstr(f->r->mounts, quoted);
+}
+
+static const struct record *find(const struct filter_env *f, const char *value)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		if (str_eq(f->all[i]->name, value) || str_starts(f->all[i]->id, value))
+			return f->all[i];
+	}
+	return NULL;
+}
+
+static bool match_before(const struct filter_env *f, const char *value)
+{
+	const struct record *other = find(f, value);
+
+	return other && strcmp(f->r->created, other->created) < 0;
+}
+
+static bool match_since(const struct filter_env *f, const char *value)
+{
+	const struct record *other = find(f, value);
+
+	return other && strcmp(f->r->created, other->created) > 0;
+}
+
+/* A duration back from now, or a time */
+static bool match_until(const struct filter_env *f, const char *value)
+{
+	int64_t at = 0, created = 0;
+	uint64_t ns;
+
+	if (option_duration(value, &ns) == 0)
+		at = time(NULL) - (int64_t)(ns / 1000000000);
+	else if (table_parse_time(value, &at) < 0 && str_to_i64(value, &at) < 0)
+		return false;
+	return table_parse_time(f->r->created, &created) == 0 && created < at;
+}
+
+static bool match_restart(const struct filter_env *f, const char *value)
+{
+	return str_starts(f->r->restart_policy ? f->r->restart_policy : "no", value);
+}
+
+static bool match_false(const struct filter_env *f UNUSED, const char *value)
+{
+	return str_eq(value, "false"); /* is-task, pod: brig has none */
+}
+
+static const struct filter {
+	const char *key;
+	bool (*match)(const struct filter_env *, const char *value);
+} filters[] = {
+	{ "id", match_id },	      { "name", match_name },	    { "label", match_label },	{ "label!", match_not_label },
+	{ "ancestor", match_ancestor }, { "status", match_status },   { "exited", match_exited }, { "network", match_network },
+	{ "volume", match_volume },   { "before", match_before },   { "since", match_since },	{ "until", match_until },
+	{ "restart-policy", match_restart }, { "is-task", match_false },
+};
+
+/* "label!=x" is the key "label!" */
+static const struct filter *find_filter(const char *word, const char **value)
+{
+	const char *equals = strchr(word, '=');
+
+	for (size_t i = 0; equals && i < ARRAY_SIZE(filters); i++) {
+		size_t n = strlen(filters[i].key);
+
+		if ((size_t)(equals - word) == n && strncmp(word, filters[i].key, n) == 0) {
+			*value = equals + 1;
+			return &filters[i];
+		}
+	}
+	return NULL;
+}
+
+int filters_check(const struct option_list *l, struct err *err)
+{
+	static const char *const states[] = { "created", "initialized", "running", "paused", "exited", "stopped", "configured", NULL };
+	const char *value;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct filter *f = find_filter(l->v[i], &value);
+		bool good = f != NULL;
+
+		if (!f)
+			return err_set(err, EINVAL, "--filter '%s': must be KEY=VALUE with one of the keys id, name, label, ancestor, status, "
+						    "exited, network, volume, before, since, until, restart-policy", l->v[i]);
+		if (f->match == match_status) {
+			good = false;
+			for (const char *const *s = states; *s; s++)
+				good |= str_eq(*s, value);
+		}
+		if (!good)
+			return err_set(err, EINVAL, "--filter '%s': no such status (created, running, paused, exited)", l->v[i]);
+	}
+	return 0;
+}
+
+bool filters_match(const struct option_list *l, struct record *r, enum record_state s, struct record *const *all, size_t n)
+{
+	struct filter_env env = { .r = r, .state = s, .all = all, .n = n };
+
+	/* for every key, one of its values */
+	for (size_t i = 0; i < l->n; i++) {
+		const char *value, *other;
+		const struct filter *f = find_filter(l->v[i], &value);
+		bool hit = false;
+
+		for (size_t k = 0; k < l->n; k++) {
+			if (find_filter(l->v[k], &other) == f)
+				hit |= f && f->match(&env, other);
+		}
+		/* labels narrow down, as elsewhere */
+		if (f && (f->match == match_label || f->match == match_not_label))
+			hit = f->match(&env, value);
+		if (!hit)
+			return false;
+	}
+	return true;
+}
+
+/* ---- who is meant ---- */
+
+static void one(struct record *r, const char *shown, int (*fn)(struct record *r, void *arg, struct err *err), void *arg, int *code)
+{
+	struct err err = { 0 };
+	int x = fn(r, arg, &err);
+
+	if (x < 0)
+		cli_report(&err, code);
+	else if (x > 0)
+		printf("%s\n", shown);
+}
+
+static int by_filter(struct cli *cli, const struct selection *s, int (*fn)(struct record *r, void *arg, struct err *err), void *arg,
+		     struct err *err)
+{
+	struct record **list = NULL;
+	size_t n = 0;
+	int code = 0, x = filters_check(&s->filter, err);
+
+	if (x == 0)
+		x = record_list(cli, &list, &n, err);
+	if (x < 0)
+		return x;
+	for (size_t i = 0; i < n; i++) {
+		enum record_state state = record_state(list[i], NULL);
+		bool alive = state == RECORD_RUNNING || state == RECORD_PAUSED || state == RECORD_STARTING;
+
+		if (s->latest && i > 0)
+			break;
+		if (!filters_match(&s->filter, list[i], state, list, n) || (s->running && !s->latest && !alive))
+			continue;
+		one(list[i], list[i]->id, fn, arg, &code);
+	}
+	record_list_free(list, n);
+	return code;
+}
+
+int for_each_selected(struct cli *cli, const struct selection *s, char **operands, int (*fn)(struct record *r, void *arg, struct err *err),
+		      void *arg, struct err *err)
+{
+	bool chosen = s->all || s->latest || s->filter.n;
+	int code = 0;
+
+	if (chosen && *operands)
+		return err_set(err, EINVAL, "--all, --latest and --filter choose containers: no names beside them");
+	if (chosen)
+		return by_filter(cli, s, fn, arg, err);
+	if (!*operands)
+		return err_set(err, EINVAL, "you must give the name or ID of at least one container");
+	for (; *operands; operands++) {
+		AUTO_RECORD struct record *r = NULL;
+		int x = record_load(cli, *operands, false, &r, err);
+
+		if (x == 0)
+			one(r, *operands, fn, arg, &code);
+		else if (x != -ENOENT || !s->ignore_missing)
+			cli_report(err, &code);
+	}
+	return code;
+}
