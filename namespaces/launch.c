@@ -69,6 +69,11 @@ int launch_open_sources(struct launch *l, const int *root_fd, struct err *err)
 	if (!root_fd)
 		l->ctx.root_tree_fd = sys_open_tree(AT_FDCWD, l->plan.rootfs,
 						    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
+	/* Root of a user namespace, in a mount namespace of others: the child has one of its own, and opens them there. */
+	if (!root_fd && l->ctx.root_tree_fd == -EPERM) {
+		l->ctx.root_tree_fd = -1;
+		return 0;
+	}
 	if (l->ctx.root_tree_fd < 0)
 		return err_sys(err, root_fd ? -errno : l->ctx.root_tree_fd, "root.path '%s'", l->plan.rootfs);
 	for (size_t i = 0; i < l->plan.n_ops; i++) {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -10,6 +11,14 @@
 
 #define DEFAULT_UMASK 0022
 #define NO_ID	      UINT32_MAX /* setresuid reads -1 as "leave it": a user with that number would stay root */
+
+/* In a user namespace that somebody else made (unshare --map-root-user) nobody has to have told us that setgroups(2) is denied. */
+static bool denied_by_namespace(int failure)
+{
+	struct cap_sets s;
+
+	return failure == EPERM && caps_get(&s) == 0 && s.effective & 1ull << CAP_SETGID;
+}
 
 static int set_groups(const struct process_ctx *ctx, struct err *err)
 {
@@ -25,9 +34,12 @@ static int set_groups(const struct process_ctx *ctx, struct err *err)
 	for (size_t i = 0; i < u->n_additional_gids; i++)
 		if (u->additional_gids[i] == NO_ID)
 			return err_set(err, EINVAL, "process.user.additionalGids: %u is not a group id", NO_ID);
-	if (setgroups(u->n_additional_gids, u->additional_gids) < 0)
+	if (setgroups(u->n_additional_gids, u->additional_gids) < 0) {
+		if (denied_by_namespace(errno) && !u->n_additional_gids)
+			return 0; /* nobody can drop a group there */
 		return err_sys(err, -errno, "set additional groups%s",
 			       errno == EINVAL ? " (is each of them mapped in the user namespace?)" : "");
+	}
 	return 0;
 }
 

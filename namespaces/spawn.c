@@ -36,14 +36,13 @@ static int enter_pid_ns(struct init_ctx *ctx, struct err *err)
 	return 0;
 }
 
-static pid_t spawn_direct(struct init_ctx *ctx, uint64_t flags, int cgroup_fd, int *ret_pidfd, struct err *err)
+static pid_t spawn_direct(struct init_ctx *ctx, uint64_t flags, int cgroup_fd, int own, int *ret_pidfd, struct err *err)
 {
-	bool joins_pid = ctx->exec_flags & CLONE_NEWPID || ctx->ns_fds[NS_PID] >= 0;
-	AUTO_CLOSE int own = joins_pid ? open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC) : -1;
+	bool joins_pid = own >= 0;
 	pid_t pid;
 
 	if (joins_pid) {
-		int r = own < 0 ? err_sys(err, -errno, "open own pid namespace") : enter_pid_ns(ctx, err);
+		int r = enter_pid_ns(ctx, err);
 
 		if (r < 0)
 			return r;
@@ -133,5 +132,14 @@ static pid_t spawn_by_middle(struct init_ctx *ctx, uint64_t flags, int cgroup_fd
 
 pid_t spawn_child(struct init_ctx *ctx, uint64_t flags, int cgroup_fd, bool middle, int *ret_pidfd, struct err *err)
 {
-	return middle ? spawn_by_middle(ctx, flags, cgroup_fd, ret_pidfd, err) : spawn_direct(ctx, flags, cgroup_fd, ret_pidfd, err);
+	bool joins_pid = !middle && (ctx->exec_flags & CLONE_NEWPID || ctx->ns_fds[NS_PID] >= 0);
+	AUTO_CLOSE int own = joins_pid ? open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC) : -1;
+
+	if (joins_pid && own < 0)
+		return err_sys(err, -errno, "open own pid namespace");
+	/* Root of a user namespace may not come back to a pid namespace of others: then somebody else has to go. */
+	if (joins_pid && setns(own, CLONE_NEWPID) < 0)
+		middle = true;
+	return middle ? spawn_by_middle(ctx, flags, cgroup_fd, ret_pidfd, err) :
+			spawn_direct(ctx, flags, cgroup_fd, own, ret_pidfd, err);
 }

@@ -84,3 +84,52 @@ bundle() { # JQ-FILTER, a root-style config
 	run as_user "$D/rt" --root /root/x run "rl-e-$$"
 	[ "$status" = 1 ]
 }
+
+# the whole life of one container, by a runtime whose command line is "$@"
+life() {
+	cat >"$D/bundle/life" <<-'END'
+		set -e
+		rt=$1 id=$2
+		trap '$rt delete --force $id' EXIT
+		$rt create --pid-file pid $id >out 2>&1
+		$rt state $id | grep -q created
+		$rt start $id
+		$rt exec $id sh -c 'echo exec $(id -u) $(hostname)'
+		$rt exec --tty $id tty
+		$rt ps --format json $id >/dev/null
+		$rt kill $id KILL
+		for i in 1 2 3 4 5 6 7 8 9 10; do $rt state $id | grep -q stopped && break; sleep 0.2; done
+		$rt delete $id
+		trap - EXIT
+		echo done
+	END
+	bundle_owner=$(id -u "$U")
+	chown "$bundle_owner" "$D/bundle"
+	run as_user "$@" sh life "$D/rt --root $D/run/life" "rl-life-$$"
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ "$output" == *"exec 0 box"*"/dev/pts/0"*done* ]]
+	[ -z "$(ls "$D/run/life")" ]
+}
+
+@test "rootless: root of a user namespace (unshare -r), with namespaces of others around it and with its own" {
+	bundle '.linux.resources = {}'
+	life unshare --map-root-user
+	bundle '.linux.resources = {}'
+	life unshare --map-root-user --mount --pid --fork --mount-proc
+}
+
+@test "rootless: a user without subordinate ids" {
+	sed -i.bak "/^$U:/d" /etc/subuid
+	sed -i.bak "/^$U:/d" /etc/subgid
+	bundle '.linux.resources = {}'
+	life env
+	bundle '.process.args = ["sh", "-c", "wc -l </proc/self/uid_map; id -G"]'
+	run as_user "$D/rt" run "rl-n-$$"
+	[ "$status" = 0 ]
+	[ "${lines[0]}" = 1 ]
+	bundle '.process.user.additionalGids = [7]'
+	run as_user "$D/rt" run "rl-g-$$"
+	[ "$status" = 1 ]
+	[[ "$output" == *additionalGids* ]]
+}
