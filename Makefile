@@ -296,11 +296,14 @@ install: all
 	ln -f $(DESTDIR)$(PREFIX)/bin/brig-oci $(DESTDIR)$(PREFIX)/bin/brig-vm
 	install -D -m 755 $(B)/bin/brig-systemd $(DESTDIR)$(PREFIX)/libexec/brig/brig-systemd
 	install -D -m 755 $(B)/bin/brig-images $(DESTDIR)$(PREFIX)/libexec/brig/brig-images
+	if [ -s $(B)/guest/initramfs ]; then install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/brig/guest $(wildcard $(addprefix $(B)/guest/,vmlinux \
+		initramfs vmlinux.tuned initramfs.tuned)); fi
 	install -D -m 644 runtime/oci/brig-oci.1 $(DESTDIR)$(PREFIX)/share/man/man1/brig-oci.1
 	install -D -m 644 runtime/oci/completions/brig-oci.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/brig-oci
 	install -D -m 644 runtime/oci/completions/_brig-oci $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_brig-oci
 	install -D -m 644 runtime/oci/completions/brig-oci.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/brig-oci.fish
 uninstall:
+	rm -rf $(DESTDIR)$(PREFIX)/lib/brig/guest
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/brig-oci bin/brig-vm libexec/brig/brig-systemd libexec/brig/brig-images share/man/man1/brig-oci.1 \
 		share/bash-completion/completions/brig-oci share/zsh/site-functions/_brig-oci \
 		share/fish/vendor_completions.d/brig-oci.fish)

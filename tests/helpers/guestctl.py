@@ -11,7 +11,7 @@ the code). Each line prints its result.
   kill ID NUM SIGNAL  pause ID     resume ID  update ID JSON   stats ID   ps ID  delete ID
   net JSON   time SECONDS   ping   sleep SECONDS   expect NUM TEXT   noread NUM   shutdown   raw HEX
 """
-import json, os, select, shutil, signal, socket, struct, subprocess, sys, tempfile, time
+import json, os, select, shutil, signal, socket, struct, subprocess, sys, tempfile, threading, time
 
 MAGIC, VERSION = 0x47495242, int(os.environ.get("PROTO_VERSION", "1"))
 TYPES = dict(hello=1, reply=2, error=3, create=16, start=17, exec=18, kill=19, resize=20, pause=21, resume=22, update=23, stats=24,
@@ -216,6 +216,18 @@ def tsc_khz():
     return int(1000 * max(float(x.split(":")[1]) for x in open("/proc/cpuinfo") if x.startswith("cpu MHz")))
 
 
+def timeline(path, start):
+    """When each byte of the boot timeline came, in milliseconds since QEMU was started; in PATH.times at each byte."""
+    seen = 0
+    with open(path + ".times", "w", buffering=1) as out:
+        while True:
+            marks = open(path).read()
+            for c in marks[seen:]:
+                out.write("%s %d\n" % (c, (time.time() - start) * 1000))
+            seen = len(marks)
+            time.sleep(0.001)
+
+
 def machine(kernel, initramfs, share):
     work = tempfile.mkdtemp(prefix="guestctl.")
     fsock, csock, mem = work + "/fs", work + "/ctl", os.environ.get("MEM", "256")
@@ -234,7 +246,9 @@ def machine(kernel, initramfs, share):
     if os.environ.get("NET"):
         cmd += ["-netdev", "user,id=n,restrict=on", "-device", "virtio-net-device,netdev=n,mac=52:54:00:12:34:56"]
     if os.environ.get("STAGES"):
+        open(os.environ["STAGES"], "w").close()
         cmd += ["-debugcon", "file:" + os.environ["STAGES"]]
+        threading.Thread(target=timeline, args=(os.environ["STAGES"], time.time()), daemon=True).start()
     procs.append(subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(work + "/qemu", "w")))
     sock = socket.socket(socket.AF_UNIX)
     for _ in range(500):

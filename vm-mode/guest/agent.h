@@ -174,6 +174,7 @@ int log_to_host(struct agent *a, struct err *err) MUST_CHECK;
 /* modules.c */
 /* Load the modules of a group ("boot", "net", ...) as /modules/list orders them; those that the kernel has are skipped. */
 int modules_load(const char *group, struct err *err) MUST_CHECK;
+bool modules_are_there(void);
 /* As the kernel's /sbin/modprobe: load what bears this name or alias. */
 int modules_probe(const char *name);
 

@@ -46,11 +46,28 @@ static const struct guest_mount mounts[] = {
 	{ "securityfs", "/root/sys/kernel/security", NULL, MS_NOSUID | MS_NODEV | MS_NOEXEC, true },
 };
 
+/* Kernel threads share our root, so the kernel's /sbin/modprobe is looked for in the new one: it is this program (modules.c). */
+static int keep_modules(struct err *err)
+{
+	AUTO_CLOSE int fd = -1;
+
+	if (access("/modules", F_OK) < 0)
+		return 0;
+	(void)mkdir("/root/modules", 0755); /* the binds tell */
+	(void)mkdir("/root/sbin", 0755);
+	fd = open("/root/init", O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+	if (mount("/modules", "/root/modules", NULL, MS_BIND, NULL) < 0 || mount("/init", "/root/init", NULL, MS_BIND, NULL) < 0 ||
+	    symlink("../init", "/root/sbin/modprobe") < 0)
+		return err_sys(err, -errno, "keep the modules");
+	return 0;
+}
+
 static int switch_root(struct err *err)
 {
-	(void)mkdir("/root/modules", 0755);
-	if (access("/modules", F_OK) == 0 && mount("/modules", "/root/modules", NULL, MS_BIND, NULL) < 0)
-		return err_sys(err, -errno, "bind '/modules'");
+	int r = keep_modules(err);
+
+	if (r < 0)
+		return r;
 	if (chdir("/root") < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 || chdir("/") < 0)
 		return err_sys(err, -errno, "make the guest's root");
 	return 0;
@@ -66,12 +83,14 @@ static void tune(void)
 	(void)!fd_write_file(AT_FDCWD, "/proc/sys/kernel/pid_max", "4194304");
 	(void)!fd_write_file(AT_FDCWD, "/proc/self/oom_score_adj", "-1000");
 	(void)!fd_write_file(AT_FDCWD, "/sys/kernel/mm/transparent_hugepage/enabled", "madvise");
-	if (access("/modules/list", F_OK) < 0)
+	if (!modules_are_there())
 		(void)!fd_write_file(AT_FDCWD, "/proc/sys/kernel/modules_disabled", "1");
 }
 
 int boot_mounts(struct err *err)
 {
+	int r;
+
 	umask(0);
 	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++) {
 		const struct guest_mount *m = &mounts[i];
@@ -80,8 +99,10 @@ int boot_mounts(struct err *err)
 		if (mount(m->type, m->on, m->type, m->flags, m->data) < 0 && !m->optional)
 			return err_sys(err, -errno, "mount %s on '%s'", m->type, m->on);
 	}
-	tune();
-	return switch_root(err);
+	r = switch_root(err);
+	if (r == 0)
+		tune();
+	return r;
 }
 
 static int find_port(char *ret, size_t n)

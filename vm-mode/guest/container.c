@@ -34,6 +34,8 @@ static void in_child(void *arg)
 	struct child_setup *s = arg;
 
 	agent_close_in_child(s->agent);
+	if (s->agent->is_init) /* process 1 is not for the OOM killer; its children are */
+		(void)!fd_write_file(AT_FDCWD, "/proc/self/oom_score_adj", "0");
 	for (int i = 0; i < 3; i++)
 		if (dup2(s->fds[i] >= 0 ? s->fds[i] : s->null_fd, i) < 0)
 			_exit(1);

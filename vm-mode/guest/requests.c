@@ -15,15 +15,25 @@ static int find(struct agent *a, const char *id, struct guest_container **ret, s
 	return *ret ? 0 : err_set(err, ENOENT, "container \"%s\" does not exist", id);
 }
 
+static int check_number(struct agent *a, uint32_t id, struct err *err)
+{
+	unsigned n = 0;
+
+	for (const struct guest_process *p = a->processes; p; p = p->next, n++)
+		if (p->id == id)
+			return err_set(err, EEXIST, "process number %u is in use", id);
+	return n < PROTO_MAX_PROCESSES ? 0 : err_set(err, EAGAIN, "%u processes are too many", n);
+}
+
 static int on_create(struct agent *a, const struct frame *f, struct err *err)
 {
 	struct proto_create m;
 	int r = proto_unpack_create(f->data, f->len, &m, err);
 
+	if (!r)
+		r = check_number(a, f->id, err);
 	if (r < 0)
 		return r;
-	if (process_find(a, f->id))
-		return err_set(err, EEXIST, "process number %u is in use", f->id);
 	r = guest_create(a, &m, f->id, f->seq, err);
 	return r ? r : LATER;
 }
@@ -36,10 +46,10 @@ static int on_exec(struct agent *a, const struct frame *f, struct err *err)
 
 	if (!r)
 		r = find(a, m.container, &g, err);
+	if (!r)
+		r = check_number(a, f->id, err);
 	if (r < 0)
 		return r;
-	if (process_find(a, f->id))
-		return err_set(err, EEXIST, "process number %u is in use", f->id);
 	r = guest_exec(a, g, &m, f->id, f->seq, err);
 	return r ? r : LATER;
 }

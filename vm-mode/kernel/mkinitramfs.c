@@ -184,7 +184,9 @@ static void add_groups(struct maker *m, const char *path)
 static void add_modules(struct maker *m, const char *dir, const char *groups)
 {
 	AUTO_FREE char *path = xasprintf("%s/modules.builtin", dir);
+	const char *release = strrchr(dir, '/');
 
+	buf_addf(&m->list, "%% %s\n", release ? release + 1 : dir);
 	m->builtin = read_file(path, NULL);
 	dashes(m->builtin);
 	ftw_maker = m;
@@ -207,12 +209,9 @@ int main(int argc, char **argv)
 	add_node(&m, "dev", S_IFDIR | 0755, 0, 0, NULL, 0);
 	add_node(&m, "dev/console", S_IFCHR | 0600, 5, 1, NULL, 0);
 	add_node(&m, "root", S_IFDIR | 0755, 0, 0, NULL, 0);
-	add_node(&m, "sbin", S_IFDIR | 0755, 0, 0, NULL, 0);
 	add_node(&m, "init", S_IFREG | 0755, 0, 0, init, n);
-	if (argc == 5) {
-		add_node(&m, "sbin/modprobe", S_IFLNK | 0777, 0, 0, "../init", 7);
+	if (argc == 5)
 		add_modules(&m, argv[3], argv[4]);
-	}
 	m.inode = 0;
 	add_node(&m, "TRAILER!!!", 0, 0, 0, NULL, 0);
 	if (fd_write_file_atomic(AT_FDCWD, argv[1], m.out.p, m.out.len, 0644, false) < 0)
