@@ -33,7 +33,8 @@ STATIC      := $(if $(SAN),-pie,-static -no-pie) # relocating a PIE costs 13 pag
 BASE_SRC    := $(wildcard runtime/base/*.c)
 MAINS       := runtime/oci/main.c cgroups/systemd_main.c
 ENGINE_SRC  := $(filter-out $(MAINS),$(BASE_SRC) \
-	$(wildcard runtime/*.c runtime/oci/*.c namespaces/*.c cgroups/*.c vm-mode/protocol/*.c))
+	$(wildcard runtime/*.c runtime/oci/*.c namespaces/*.c cgroups/*.c vm-mode/*.c vm-mode/host/*.c vm-mode/emulate/*.c \
+	vm-mode/protocol/*.c vm-mode/vmm/*.c vm-mode/virtio/*.c))
 ENGINE_LIBS := -Wl,--push-state,-Bstatic -lcgroup -lseccomp -lcap -lyajl_s -Wl,--pop-state
 # Tables and --format templates: for the programs that people use.
 OUTPUT_SRC  := $(wildcard runtime/cli/table.c runtime/cli/template*.c)

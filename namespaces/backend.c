@@ -62,40 +62,6 @@ static int drive_child(struct launch *l, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-/*
- * One cache for all state directories of a user, hidden in the default one: nothing of it stays where an engine keeps its
- * containers. -1: none, which only costs time.
- */
-static int open_seccomp_cache(void)
-{
-	const char *runtime_dir = geteuid() == 0 ? "/run" : getenv("XDG_RUNTIME_DIR");
-	AUTO_FREE char *top = NULL, *path = NULL;
-
-	if (!runtime_dir || runtime_dir[0] != '/')
-		return -1;
-	top = xasprintf("%s/brig", runtime_dir);
-	path = xasprintf("%s/.seccomp", top);
-	if ((mkdir(top, 0700) < 0 && errno != EEXIST) || (mkdir(path, 0700) < 0 && errno != EEXIST))
-		return -1;
-	return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
-static int compile_seccomp(struct launch *l, struct err *err)
-{
-	const struct spec *s = l->ctx.spec;
-	AUTO_CLOSE int cache_fd = -1;
-	int r;
-
-	if (!s->seccomp.set)
-		return 0;
-	cache_fd = open_seccomp_cache();
-	r = seccomp_compile_cached(&s->seccomp, &s->annotations, cache_fd, &l->seccomp, err);
-	if (r < 0)
-		return r;
-	r = seccomp_prog_save(&l->seccomp, l->ctx.container->dir_fd, "seccomp.bpf");
-	return r < 0 ? err_sys(err, r, "write seccomp.bpf") : 0;
-}
-
 static int ns_prepare(struct launch *l, struct container *c, const struct create_opts *o, struct err *err)
 {
 	int r = launch_plan(l, o->no_pivot, err);
@@ -103,7 +69,7 @@ static int ns_prepare(struct launch *l, struct container *c, const struct create
 	if (!r)
 		r = launch_open_sources(l, o->root_fd, err);
 	if (!r)
-		r = compile_seccomp(l, err);
+		r = container_compile_seccomp(c, &l->seccomp, err);
 	if (!r)
 		r = open_console(l, c->spec->has_process && c->spec->process.terminal, o->console_socket, !o->run || o->detach, err);
 	if (!r)

@@ -22,6 +22,7 @@ const char *container_status_name(enum container_status s);
 
 struct backend;
 struct json;
+struct seccomp_prog;
 
 /* Options of the command line that hold for all commands. */
 struct program_move;
@@ -144,6 +145,8 @@ int container_make_cgroup(struct container *c, bool rw_mount, bool userns, struc
 int container_cgroup_with_pid(struct container *c, pid_t pid, struct err *err) MUST_CHECK;
 /* prestart and createRuntime hooks, in the caller's namespaces; c->pid is the init process. */
 int container_run_create_hooks(struct container *c, struct err *err) MUST_CHECK;
+/* linux.seccomp as BPF, also kept in the state directory for exec. */
+int container_compile_seccomp(struct container *c, struct seccomp_prog *ret, struct err *err) MUST_CHECK;
 /* linux.intelRdt: put c->pid into its class of service. */
 int container_apply_rdt(struct container *c, struct err *err) MUST_CHECK;
 /* Atomic: temporary name, then rename. */

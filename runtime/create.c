@@ -8,6 +8,7 @@
 #include "runtime/console.h"
 #include "runtime/container_internal.h"
 #include "runtime/hooks.h"
+#include "runtime/seccomp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -193,6 +194,40 @@ int container_run_create_hooks(struct container *c, struct err *err)
 	if (!r)
 		r = hooks_run(&c->spec->hooks[HOOK_CREATE_RUNTIME], HOOK_CREATE_RUNTIME, state.p, state.len, -1, -1, false, err);
 	return r;
+}
+
+/*
+ * One cache for all state directories of a user, hidden in the default one: nothing of it stays where an engine keeps its
+ * containers. -1: none, which only costs time.
+ */
+static int open_seccomp_cache(void)
+{
+	const char *runtime_dir = geteuid() == 0 ? "/run" : getenv("XDG_RUNTIME_DIR");
+	AUTO_FREE char *top = NULL, *path = NULL;
+
+	if (!runtime_dir || runtime_dir[0] != '/')
+		return -1;
+	top = xasprintf("%s/brig", runtime_dir);
+	path = xasprintf("%s/.seccomp", top);
+	if ((mkdir(top, 0700) < 0 && errno != EEXIST) || (mkdir(path, 0700) < 0 && errno != EEXIST))
+		return -1;
+	return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int container_compile_seccomp(struct container *c, struct seccomp_prog *ret, struct err *err)
+{
+	const struct spec *s = c->spec;
+	AUTO_CLOSE int cache_fd = -1;
+	int r;
+
+	if (!s->seccomp.set)
+		return 0;
+	cache_fd = open_seccomp_cache();
+	r = seccomp_compile_cached(&s->seccomp, &s->annotations, cache_fd, ret, err);
+	if (r < 0)
+		return r;
+	r = seccomp_prog_save(ret, c->dir_fd, "seccomp.bpf");
+	return r < 0 ? err_sys(err, r, "write seccomp.bpf") : 0;
 }
 
 static int finish_create(struct container *c, const struct create_opts *o, struct err *err)

@@ -11,7 +11,7 @@
 static const char *const kind_names[SYNC_KINDS] = {
 	[0] = "end of file",	       [SYNC_GO] = "go",	 [SYNC_HOOKS] = "hooks",
 	[SYNC_HOOKS_DONE] = "hooks-done", [SYNC_READY] = "ready", [SYNC_START] = "start",
-	[SYNC_NOTIFY] = "notify",      [SYNC_NOTIFY_DONE] = "notify-done", [SYNC_FAILED] = "failed",
+	[SYNC_NOTIFY] = "notify",      [SYNC_NOTIFY_DONE] = "notify-done", [SYNC_FAILED] = "failed", [SYNC_NIC] = "nic",
 };
 
 int sync_send(int sock, enum sync_kind kind, const void *data, size_t n, int fd)

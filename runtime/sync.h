@@ -34,6 +34,7 @@ enum sync_kind {
 	SYNC_NOTIFY,
 	SYNC_NOTIFY_DONE,
 	SYNC_FAILED,
+	SYNC_NIC, /* vm-mode: one of the machine's network interfaces, with its tap */
 	SYNC_KINDS
 };
 

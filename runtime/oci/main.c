@@ -9,9 +9,6 @@
 #include "runtime/oci/globals.h"
 #include "runtime/self.h"
 
-/* A build without vm-mode has no vm_backend, and says so when it is asked for. */
-#pragma weak vm_backend
-
 struct invocation {
 	const char *program; /* "brig-oci" or "brig-vm" */
 	struct global_options global;
@@ -31,16 +28,9 @@ static int fail(const struct invocation *in, const struct err *err, int code)
 	return code;
 }
 
-static int pick_backend(struct invocation *in, struct err *err)
+static const struct backend *pick_backend(const char *program)
 {
-	if (!str_eq(in->program, "brig-vm")) {
-		in->opts.backend = &namespaces_backend;
-		return 0;
-	}
-	if (!&vm_backend)
-		return err_set(err, ENOSYS, "vm-mode is not part of this build");
-	in->opts.backend = &vm_backend;
-	return 0;
+	return str_eq(program, "brig-vm") ? &vm_backend : &namespaces_backend;
 }
 
 /* The words are those of runc, for callers that look for them. */
@@ -60,7 +50,7 @@ static int check_operands(const struct oci_command *c, const struct option_resul
 
 static int protect(struct invocation *in, const struct oci_command *c, char **argv, struct err *err)
 {
-	bool later = c->enters == OCI_ENTERS_NEW && in->opts.backend == &namespaces_backend;
+	bool later = c->enters == OCI_ENTERS_NEW;
 	int r = self_protect(argv, later ? &in->move : NULL, err);
 
 	if (r == 0 && later && in->move.fd >= 0)
@@ -74,9 +64,9 @@ static int run_parsed(struct invocation *in, const struct oci_command *c, void *
 	struct err err = { 0 };
 	int r = check_operands(c, parsed, &err);
 
-	if (r == 0)
-		r = pick_backend(in, &err);
-	if (r == 0 && c->enters)
+	in->opts.backend = pick_backend(in->program);
+	/* In vm-mode nothing of the runtime enters the container. */
+	if (r == 0 && c->enters && in->opts.backend == &namespaces_backend)
 		r = protect(in, c, argv, &err);
 	if (r == 0 && c->makes_root)
 		r = globals_make_root(&in->global, &in->opts, &err);

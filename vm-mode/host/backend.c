@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/backend.h"
+#include "runtime/base/fd.h"
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/sys.h"
+#include "runtime/sync.h"
+#include "vm-mode/host/client.h"
+#include "vm-mode/host/exec.h"
+#include "vm-mode/host/launch.h"
+#include "vm-mode/host/verbs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What create and run keep until they are done. */
+struct vm_data {
+	int sync_fd, console_fd;
+};
+
+#define MAX_NAME 255
+
+static int backend_check(const struct spec *s, struct err *err)
+{
+	if (s->ns[NS_MNT].path)
+		return err_set(err, ENOTSUP, "linux.namespaces: vm-mode cannot join a mount namespace of the host");
+	if (s->n_net_devices)
+		return err_set(err, ENOTSUP, "linux.netDevices: vm-mode cannot move a device of the host into a machine");
+	if (s->seccomp.listener_path)
+		return err_set(err, ENOTSUP, "linux.seccomp.listenerPath: vm-mode cannot pass a listener out of a machine");
+	return 0;
+}
+
+static int backend_create(struct container *c, const struct create_opts *o, struct err *err)
+{
+	CLEANUP(vm_launch_done) struct vm_launch l;
+	struct vm_data *data;
+	int r;
+
+	if (strlen(c->id) > MAX_NAME) {
+		l = (struct vm_launch){ 0 };
+		return err_set(err, ENAMETOOLONG, "container id: vm-mode allows at most %d bytes", MAX_NAME);
+	}
+	r = vm_launch(&l, c, o, err);
+	if (r < 0)
+		return r;
+	data = xcalloc(1, sizeof(*data));
+	data->sync_fd = TAKE_FD(l.parent_sync_fd);
+	data->console_fd = TAKE_FD(l.own_console_fd);
+	c->backend_data = data;
+	return 0;
+}
+
+static int backend_committed(struct container *c, struct err *err)
+{
+	struct vm_data *data = c->backend_data;
+	int r = sync_send(data->sync_fd, SYNC_READY, NULL, 0, -1);
+
+	if (r < 0)
+		return err_sys(err, r, "release the machine's process");
+	fd_close(&data->sync_fd);
+	return 0;
+}
+
+static int backend_start(struct container *c, struct err *err)
+{
+	AUTO_BUF struct buf b = { 0 };
+	int r;
+
+	proto_pack_text(&b, c->id);
+	r = client_call(c, PROTO_START, 0, &b, -1, NULL, err);
+	(void)unlinkat(c->dir_fd, "gate", 0); /* `run` has none */
+	return r;
+}
+
+static int backend_console(struct container *c)
+{
+	struct vm_data *data = c->backend_data;
+
+	return data ? TAKE_FD(data->console_fd) : -1;
+}
+
+static int backend_plan_text(struct container *c, const struct create_opts *o, struct buf *out, struct err *err)
+{
+	CLEANUP(vm_settings_done) struct vm_settings s = { 0 };
+	CLEANUP(plan_done) struct plan plan = { 0 };
+	struct plan_env env = { .euid = geteuid(), .egid = getegid(), .no_pivot = o->no_pivot, .bundle = c->bundle };
+	int r = vm_settings_host(c->opts, &s, err);
+
+	if (!r)
+		r = vm_settings_container(&s, c->spec, err);
+	if (!r)
+		r = plan_build(&plan, c->spec, &env, err);
+	if (r < 0)
+		return r;
+	buf_addf(out, "machine: %s, %u vCPUs, %llu MiB for the guest, %llu MiB for the monitor\n", s.accel == VM_ACCEL_KVM ? "kvm" : "emulated",
+		 s.vcpus, (unsigned long long)(s.guest_bytes >> 20), (unsigned long long)(s.overhead_bytes >> 20));
+	buf_addf(out, "kernel: %s\ninitramfs: %s\n", s.kernel, s.initramfs);
+	plan_print(&plan, out);
+	return 0;
+}
+
+static void backend_free_data(void *p)
+{
+	struct vm_data *data = p;
+
+	if (data) {
+		fd_close(&data->sync_fd);
+		fd_close(&data->console_fd);
+	}
+	free(data);
+}
+
+const struct backend vm_backend = {
+	.name = "vm",
+	.check = backend_check,
+	.create = backend_create,
+	.committed = backend_committed,
+	.start = backend_start,
+	.console = backend_console,
+	.plan_text = backend_plan_text,
+	.exec = vm_exec,
+	.kill = vm_verb_kill,
+	.pause = vm_verb_pause,
+	.resume = vm_verb_resume,
+	.update = vm_verb_update,
+	.stats = vm_verb_stats,
+	.ps = vm_verb_ps,
+	.checkpoint = vm_verb_checkpoint,
+	.restore = vm_verb_restore,
+	.free_data = backend_free_data,
+};

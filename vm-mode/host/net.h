@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BRIG_VM_MODE_HOST_NET_H
+#define BRIG_VM_MODE_HOST_NET_H
+
+#include "runtime/base/err.h"
+#include "vm-mode/machine.h"
+
+/*
+ * DOC: the machine's network
+ *
+ * CNI, netavark or an engine's hook has put interfaces into the container's network namespace. Each gets a tap beside it, and tc
+ * redirects all that comes in at one to the other, both ways. The guest's interface has the name, MAC address, MTU, addresses,
+ * routes and neighbours of the one outside, which are read here and sent as the NET message (vm-mode/protocol/README.md).
+ */
+struct vm_net {
+	struct machine_nic nics[MACHINE_MAX_NICS]; /* the tap descriptors are owned */
+	size_t n;
+	char *json; /* NULL: no interface but lo */
+};
+void vm_net_done(struct vm_net *n);
+
+/* In the network namespace of pid. userns: it belongs to the user namespace of pid, which has to be entered first. */
+int vm_net_make(pid_t pid, bool userns, struct vm_net *ret, struct err *err) MUST_CHECK;
+
+#endif

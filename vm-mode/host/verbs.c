@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vm-mode/host/verbs.h"
+
+#include "runtime/base/log.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/sys.h"
+#include "vm-mode/host/client.h"
+#include "vm-mode/host/keeper.h"
+#include "vm-mode/host/settings.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+
+#define ANSWER_MS 20000
+#define KILL_MS	  1000
+
+/* ---- kill ---- */
+
+/* The guest's word first, so that its init dies as any other; the machine's process does not outlive SIGKILL for long. */
+int vm_verb_kill(struct container *c, int sig, bool all, struct err *err)
+{
+	AUTO_BUF struct buf b = { 0 };
+	int r;
+
+	proto_pack_kill(&b, &(struct proto_kill){ .container = c->id, .signal = (uint32_t)sig });
+	r = client_call(c, PROTO_KILL, all ? 0 : KEEPER_INIT_ID, &b, sig == SIGKILL ? KILL_MS : ANSWER_MS, NULL, err);
+	if (sig != SIGKILL)
+		return r;
+	if (c->cgroup && cgroup_is_frozen(c->cgroup) == 1) {
+		struct err ignored;
+
+		(void)!cgroup_freeze(c->cgroup, false, &ignored); /* what is frozen does not die */
+		r = -EAGAIN;
+	}
+	if (r >= 0)
+		return 0;
+	r = sys_pidfd_send_signal(c->pidfd, SIGKILL);
+	return r < 0 && r != -ESRCH ? err_sys(err, r, "kill container '%s'", c->id) : 0;
+}
+
+/* ---- pause, resume ---- */
+
+static int ask_container(struct container *c, uint16_t type, struct buf *ret, struct err *err)
+{
+	AUTO_BUF struct buf b = { 0 };
+
+	proto_pack_text(&b, c->id);
+	return client_call(c, type, 0, &b, ANSWER_MS, ret, err);
+}
+
+static int freeze_host(struct container *c, bool on, struct err *err)
+{
+	if (!c->cgroup)
+		return err_set(err, ENOTSUP, "container '%s' has no cgroup: cannot pause or resume it", c->id);
+	return cgroup_freeze(c->cgroup, on, err);
+}
+
+/* Frozen inside, its processes do not notice that the machine stood still; frozen outside, it costs no time. */
+int vm_verb_pause(struct container *c, struct err *err)
+{
+	int r = ask_container(c, PROTO_PAUSE, NULL, err);
+	struct err ignored;
+
+	if (r < 0)
+		return r;
+	r = freeze_host(c, true, err);
+	if (r < 0 && ask_container(c, PROTO_RESUME, NULL, &ignored) < 0)
+		log_warn("container '%s' stays paused in its machine: %s", c->id, ignored.msg);
+	return r;
+}
+
+int vm_verb_resume(struct container *c, struct err *err)
+{
+	AUTO_BUF struct buf b = { 0 };
+	struct timespec now;
+	struct err ignored;
+	int r = freeze_host(c, false, err);
+
+	if (r < 0)
+		return r;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	proto_pack_time(&b, &(struct proto_time){ .sec = (uint64_t)now.tv_sec, .nsec = (uint32_t)now.tv_nsec });
+	if (client_call(c, PROTO_TIME, 0, &b, ANSWER_MS, NULL, &ignored) < 0)
+		log_warn("cannot set the clock of the container's machine: %s", ignored.msg);
+	return ask_container(c, PROTO_RESUME, NULL, err);
+}
+
+/* ---- update ---- */
+
+static bool changes_anything(const struct spec_resources *r)
+{
+	return r->mem_limit.set || r->mem_swap.set || r->mem_reservation.set || r->cpu_quota.set || r->cpu_period.set || r->cpu_shares.set ||
+	       r->cpus || r->mems || r->pids_limit.set || r->cpu_idle.set || r->cpu_burst.set || r->unified.n || r->blkio_weight.set;
+}
+
+/* The machine was built for a size: within it everything goes, beyond it the host's limit alone would be a false promise. */
+int vm_verb_update(struct container *c, const struct spec_resources *r, struct err *err)
+{
+	CLEANUP(vm_settings_done) struct vm_settings s = { 0 };
+	AUTO_BUF struct buf json = { 0 };
+	AUTO_BUF struct buf b = { 0 };
+	struct spec_resources host = *r;
+	struct json_writer w = { .out = &json };
+	int ret = container_load_spec(c, err);
+
+	if (ret < 0)
+		return ret;
+	s.accel = VM_ACCEL_EMULATE; /* the larger overhead: the limit must not kill the machine */
+	vm_size(&s, r, 1);
+	vm_host_limits(&s, &host);
+	if (c->cgroup) {
+		ret = cgroup_update(c->cgroup, &host, err);
+		if (ret < 0)
+			return ret;
+	}
+	if (!changes_anything(r))
+		return 0;
+	vm_resources_json(r, &w);
+	proto_pack_update(&b, &(struct proto_update){ .container = c->id, .resources = json.p });
+	return client_call(c, PROTO_UPDATE, 0, &b, ANSWER_MS, NULL, err);
+}
+
+/* ---- stats, ps ---- */
+
+static int parse_reply(struct arena *arena, const struct buf *text, struct json **ret, struct err *err)
+{
+	return json_parse(arena, "guest", text->p ? text->p : "", text->len, ret, err);
+}
+
+static void copy_json(const struct json *n, struct json_writer *w)
+{
+	switch (n->type) {
+	case JSON_NULL:
+		json_null(w);
+		break;
+	case JSON_BOOL:
+		json_bool(w, n->u.boolean);
+		break;
+	case JSON_NUMBER:
+		json_raw(w, n->u.string);
+		break;
+	case JSON_STRING:
+		json_string(w, n->u.string);
+		break;
+	case JSON_ARRAY:
+	case JSON_OBJECT:
+		if (n->type == JSON_ARRAY)
+			json_begin_array(w);
+		else
+			json_begin_object(w);
+		for (const struct json *kid = n->u.kids.first; kid; kid = kid->next) {
+			if (n->type == JSON_OBJECT)
+				json_key(w, kid->key);
+			copy_json(kid, w);
+		}
+		if (n->type == JSON_ARRAY)
+			json_end_array(w);
+		else
+			json_end_object(w);
+		break;
+	}
+}
+
+/* What the container's processes use, as in namespaces mode; then, apart, the machine as the host sees it, and the guest's memory. */
+int vm_verb_stats(struct container *c, struct json_writer *w, struct err *err)
+{
+	CLEANUP(arena_done) struct arena arena = { 0 };
+	AUTO_BUF struct buf reply = { 0 };
+	const struct json *cgroup, *guest;
+	struct json *root;
+	int r = ask_container(c, PROTO_STATS, &reply, err);
+
+	if (!r)
+		r = parse_reply(&arena, &reply, &root, err);
+	if (r < 0)
+		return r;
+	cgroup = json_get(root, "cgroup");
+	guest = json_get(root, "guest");
+	json_begin_object(w);
+	if (cgroup && cgroup->type == JSON_OBJECT)
+		for (const struct json *kid = cgroup->u.kids.first; kid; kid = kid->next) {
+			json_key(w, kid->key);
+			copy_json(kid, w);
+		}
+	json_key(w, "machine");
+	json_begin_object(w);
+	if (guest) {
+		json_key(w, "guest");
+		copy_json(guest, w);
+	}
+	if (c->cgroup) {
+		json_key(w, "host");
+		r = cgroup_stats_json(c->cgroup, w, err);
+		if (r < 0)
+			return r;
+	}
+	json_end_object(w);
+	json_end_object(w);
+	return 0;
+}
+
+/* Pids as the container's own pid namespace numbers them: the host has none for them. */
+int vm_verb_ps(struct container *c, pid_t **ret, size_t *ret_n, struct err *err)
+{
+	CLEANUP(arena_done) struct arena arena = { 0 };
+	AUTO_BUF struct buf reply = { 0 };
+	struct json *root;
+	int r = ask_container(c, PROTO_PS, &reply, err);
+
+	if (!r)
+		r = parse_reply(&arena, &reply, &root, err);
+	if (r < 0)
+		return r;
+	if (root->type != JSON_ARRAY)
+		return err_set(err, EPROTO, "guest: ps is no list");
+	*ret = xcalloc(root->u.kids.n + 1, sizeof(**ret));
+	*ret_n = 0;
+	for (const struct json *kid = root->u.kids.first; kid; kid = kid->next) {
+		const struct json *pid = kid->type == JSON_OBJECT ? json_get(kid, "guestPid") : NULL;
+		uint64_t v;
+
+		if (pid && json_to_u64(pid, "guest", INT32_MAX, &v, err) == 0)
+			(*ret)[(*ret_n)++] = (pid_t)v;
+	}
+	return 0;
+}
+
+/* ---- not yet ---- */
+
+int vm_verb_checkpoint(struct container *c, const struct checkpoint_opts *o, struct err *err)
+{
+	(void)o;
+	return err_set(err, ENOTSUP, "container '%s': vm-mode has no checkpoints", c->id);
+}
+
+int vm_verb_restore(struct container *c, const struct create_opts *o, const struct checkpoint_opts *k, struct err *err)
+{
+	(void)o;
+	(void)k;
+	return err_set(err, ENOTSUP, "container '%s': vm-mode has no checkpoints", c->id);
+}
