@@ -34,6 +34,8 @@ struct backend {
 	int (*update)(struct container *, const struct spec_resources *, struct err *); /* NULL: cgroup_update */
 	int (*stats)(struct container *, struct json_writer *, struct err *);		   /* NULL: cgroup_stats_json */
 	int (*ps)(struct container *, pid_t **, size_t *, struct err *);		   /* NULL: cgroup_pids */
+	/* `ps --format table` where ps(1) of the host cannot see the processes; NULL: it can. */
+	int (*ps_table)(struct container *, struct buf *out, struct err *);
 	int (*checkpoint)(struct container *, const struct checkpoint_opts *, struct err *);
 	int (*restore)(struct container *, const struct create_opts *, const struct checkpoint_opts *, struct err *);
 	int (*destroy)(struct container *, struct err *);				   /* NULL: kill and reap */

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "runtime/backend.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/oci/commands.h"
@@ -162,6 +163,10 @@ static int run(const struct runtime_opts *global, void *target, char **operands,
 	if (!json && !str_eq(o->format, "table"))
 		return err_set(err, EINVAL, "invalid value \"%s\" for flag --format: must be table or json", o->format);
 	r = container_load(&c, global, operands[0], false, err);
+	if (r == 0 && !json && c->backend->ps_table) {
+		r = c->backend->ps_table(c, &out, err);
+		return r < 0 ? r : oci_print(&out, err);
+	}
 	if (r == 0)
 		r = container_pids(c, &pids.v, &pids.n, err);
 	if (r < 0)

@@ -297,6 +297,21 @@ static void read_signals(struct keeper *k)
 		on_signal(k, info.ssi_signo);
 }
 
+/* The kernel's words come byte by byte; the log wants lines. */
+static void log_console_lines(struct keeper *k, size_t fresh)
+{
+	const char *p = k->console + k->console_n - fresh;
+
+	for (const char *end; (end = memchr(p, '\n', (size_t)(k->console + k->console_n - p))); p = end + 1) {
+		const char *start = end;
+
+		while (start > k->console && start[-1] != '\n')
+			start--;
+		if (end > start + 1)
+			log_debug("guest console: %.*s", (int)(end - start - 1), start);
+	}
+}
+
 static void read_console(struct keeper *k)
 {
 	char data[1024];
@@ -305,12 +320,12 @@ static void read_console(struct keeper *k)
 
 	if (n <= 0)
 		return;
-	if (log_get_level() >= LOG_LEVEL_DEBUG)
-		log_debug("guest console: %.*s", (int)n, data);
 	keep = k->console_n + (size_t)n > sizeof(k->console) ? sizeof(k->console) - (size_t)n : k->console_n;
 	memmove(k->console, k->console + k->console_n - keep, keep);
 	memcpy(k->console + keep, data, (size_t)n);
 	k->console_n = keep + (size_t)n;
+	if (log_get_level() >= LOG_LEVEL_DEBUG)
+		log_console_lines(k, (size_t)n);
 }
 
 /* Whoever looks whether the gate is there learns that by being let in; there is nothing to say. */

@@ -2,7 +2,42 @@
 #include "vm-mode/host/net.h"
 
 #include "runtime/base/fd.h"
+#include "runtime/base/json.h"
+#include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/sys.h"
+#include "vm-mode/host/net_tap.h"
+#include "vm-mode/host/netlink.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define MAX_ADDRESSES 64
+#define MAX_ROUTES    64
+#define MAX_JSON      (48u << 10)
+
+struct link {
+	int index;
+	char name[IFNAMSIZ];
+	uint8_t mac[6];
+	uint16_t mtu;
+	char addresses[MAX_ADDRESSES][64];
+	size_t n_addresses;
+};
+
+/* What is read of a network namespace. */
+struct scan {
+	struct link links[MACHINE_MAX_NICS];
+	size_t n_links;
+	struct json_writer *w; /* where routes and neighbours go */
+	size_t n_written;
+};
 
 void vm_net_done(struct vm_net *n)
 {
@@ -12,11 +47,321 @@ void vm_net_done(struct vm_net *n)
 	*n = (struct vm_net){ 0 };
 }
 
+static struct link *find_link(struct scan *s, int index)
+{
+	for (size_t i = 0; i < s->n_links; i++)
+		if (s->links[i].index == index)
+			return &s->links[i];
+	return NULL;
+}
+
+/* Ethernet interfaces that are up: not lo, not the fall-back tunnels that each namespace has. */
+static int take_link(void *arg, uint16_t type, const void *body, const struct nlattrs *a)
+{
+	struct scan *s = arg;
+	struct ifinfomsg info;
+	struct link *l;
+	uint32_t mtu = 0;
+
+	memcpy(&info, body, sizeof(info));
+	if (type != RTM_NEWLINK || info.ifi_type != ARPHRD_ETHER || !(info.ifi_flags & IFF_UP) || info.ifi_flags & IFF_LOOPBACK)
+		return 0;
+	if (a->len[IFLA_ADDRESS] != 6 || !a->len[IFLA_IFNAME] || a->len[IFLA_IFNAME] > IFNAMSIZ)
+		return 0;
+	if (s->n_links == MACHINE_MAX_NICS) {
+		log_warn("vm-mode: more than %d network interfaces: the rest is left out", MACHINE_MAX_NICS);
+		return 0;
+	}
+	if (a->len[IFLA_MTU] == sizeof(mtu))
+		memcpy(&mtu, a->data[IFLA_MTU], sizeof(mtu));
+	l = &s->links[s->n_links++];
+	*l = (struct link){ .index = info.ifi_index, .mtu = mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu };
+	memcpy(l->name, a->data[IFLA_IFNAME], a->len[IFLA_IFNAME]);
+	l->name[IFNAMSIZ - 1] = '\0';
+	memcpy(l->mac, a->data[IFLA_ADDRESS], 6);
+	return 0;
+}
+
+static bool to_text(int family, const void *data, size_t n, char out[INET6_ADDRSTRLEN])
+{
+	return data && n == (family == AF_INET ? 4u : 16u) && inet_ntop(family, data, out, INET6_ADDRSTRLEN);
+}
+
+/* The guest's kernel makes its own link-local addresses, of the same MAC address. */
+static int take_address(void *arg, uint16_t type, const void *body, const struct nlattrs *a)
+{
+	struct ifaddrmsg info;
+	char text[INET6_ADDRSTRLEN];
+	int which;
+	struct link *l;
+
+	memcpy(&info, body, sizeof(info));
+	l = find_link(arg, (int)info.ifa_index);
+	which = info.ifa_family == AF_INET && a->data[IFA_LOCAL] ? IFA_LOCAL : IFA_ADDRESS;
+	if (type != RTM_NEWADDR || !l || (info.ifa_family != AF_INET && info.ifa_family != AF_INET6) || l->n_addresses == MAX_ADDRESSES)
+		return 0;
+	if (info.ifa_family == AF_INET6 && info.ifa_scope == RT_SCOPE_LINK)
+		return 0;
+	if (to_text(info.ifa_family, a->data[which], a->len[which], text))
+		snprintf(l->addresses[l->n_addresses++], sizeof(l->addresses[0]), "%s/%u", text, info.ifa_prefixlen);
+	return 0;
+}
+
+static const char *scope_name(unsigned char scope)
+{
+	return scope == RT_SCOPE_LINK ? "link" : scope == RT_SCOPE_HOST ? "host" : "global";
+}
+
+/* Routes that somebody made; those of the addresses come with the addresses. */
+static int take_route(void *arg, uint16_t type, const void *body, const struct nlattrs *a)
+{
+	struct scan *s = arg;
+	char dst[INET6_ADDRSTRLEN], via[INET6_ADDRSTRLEN] = "", src[INET6_ADDRSTRLEN] = "", text[80];
+	struct rtmsg info;
+	uint32_t metric = 0;
+	int oif = 0;
+	struct link *l;
+
+	memcpy(&info, body, sizeof(info));
+	if (a->len[RTA_OIF] == sizeof(oif))
+		memcpy(&oif, a->data[RTA_OIF], sizeof(oif));
+	l = find_link(s, oif);
+	if (type != RTM_NEWROUTE || !l || info.rtm_table != RT_TABLE_MAIN || info.rtm_type != RTN_UNICAST || info.rtm_protocol == RTPROT_KERNEL ||
+	    (info.rtm_family != AF_INET && info.rtm_family != AF_INET6) || s->n_written == MAX_ROUTES)
+		return 0;
+	if (info.rtm_dst_len == 0)
+		snprintf(text, sizeof(text), "default");
+	else if (to_text(info.rtm_family, a->data[RTA_DST], a->len[RTA_DST], dst))
+		snprintf(text, sizeof(text), "%s/%u", dst, info.rtm_dst_len);
+	else
+		return 0;
+	(void)to_text(info.rtm_family, a->data[RTA_GATEWAY], a->len[RTA_GATEWAY], via);
+	(void)to_text(info.rtm_family, a->data[RTA_PREFSRC], a->len[RTA_PREFSRC], src);
+	if (a->len[RTA_PRIORITY] == sizeof(metric))
+		memcpy(&metric, a->data[RTA_PRIORITY], sizeof(metric));
+	/* A default route of IPv6 without a gateway has to say its family. */
+	if (info.rtm_dst_len == 0 && info.rtm_family == AF_INET6 && !via[0])
+		snprintf(text, sizeof(text), "::/0");
+	s->n_written++;
+	json_begin_object(s->w);
+	json_kv_string(s->w, "dst", text);
+	json_kv_string(s->w, "gateway", via);
+	json_kv_string(s->w, "dev", l->name);
+	json_kv_string(s->w, "src", src);
+	json_kv_u64(s->w, "metric", metric);
+	json_kv_string(s->w, "scope", scope_name(info.rtm_scope));
+	json_end_object(s->w);
+	return 0;
+}
+
+static void mac_text(const uint8_t *m, char out[18])
+{
+	snprintf(out, 18, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+}
+
+/* Those that somebody made; the others are found again. */
+static int take_neighbour(void *arg, uint16_t type, const void *body, const struct nlattrs *a)
+{
+	struct scan *s = arg;
+	char ip[INET6_ADDRSTRLEN], mac[18];
+	struct ndmsg info;
+	struct link *l;
+
+	memcpy(&info, body, sizeof(info));
+	l = find_link(s, info.ndm_ifindex);
+	if (type != RTM_NEWNEIGH || !l || !(info.ndm_state & NUD_PERMANENT) || a->len[NDA_LLADDR] != 6 || s->n_written == MAX_ROUTES ||
+	    (info.ndm_family != AF_INET && info.ndm_family != AF_INET6) || !to_text(info.ndm_family, a->data[NDA_DST], a->len[NDA_DST], ip))
+		return 0;
+	mac_text(a->data[NDA_LLADDR], mac);
+	s->n_written++;
+	json_begin_object(s->w);
+	json_kv_string(s->w, "ip", ip);
+	json_kv_string(s->w, "mac", mac);
+	json_kv_string(s->w, "dev", l->name);
+	json_end_object(s->w);
+	return 0;
+}
+
+static void write_interfaces(const struct scan *s)
+{
+	json_key(s->w, "interfaces");
+	json_begin_array(s->w);
+	for (size_t i = 0; i < s->n_links; i++) {
+		const struct link *l = &s->links[i];
+		char mac[18];
+
+		mac_text(l->mac, mac);
+		json_begin_object(s->w);
+		json_kv_string(s->w, "mac", mac);
+		json_kv_string(s->w, "name", l->name);
+		json_kv_u64(s->w, "mtu", l->mtu);
+		json_key(s->w, "addresses");
+		json_begin_array(s->w);
+		for (size_t k = 0; k < l->n_addresses; k++)
+			json_string(s->w, l->addresses[k]);
+		json_end_array(s->w);
+		json_end_object(s->w);
+	}
+	json_end_array(s->w);
+}
+
+static int dump_list(int fd, struct scan *s, const char *key, uint16_t type, const void *body, size_t n,
+		     int (*cb)(void *, uint16_t, const void *, const struct nlattrs *))
+{
+	int r;
+
+	s->n_written = 0;
+	json_key(s->w, key);
+	json_begin_array(s->w);
+	r = nlmsg_dump(fd, type, body, n, cb, s);
+	json_end_array(s->w);
+	return r;
+}
+
+static int read_namespace(int fd, struct scan *s)
+{
+	struct ifinfomsg link = { .ifi_family = AF_UNSPEC };
+	struct ifaddrmsg address = { .ifa_family = AF_UNSPEC };
+	struct rtmsg route = { .rtm_family = AF_UNSPEC };
+	struct ndmsg neighbour = { .ndm_family = AF_UNSPEC };
+	int r = nlmsg_dump(fd, RTM_GETLINK, &link, sizeof(link), take_link, s);
+
+	if (r < 0 || !s->n_links)
+		return r;
+	r = nlmsg_dump(fd, RTM_GETADDR, &address, sizeof(address), take_address, s);
+	if (r < 0)
+		return r;
+	json_begin_object(s->w);
+	write_interfaces(s);
+	r = dump_list(fd, s, "routes", RTM_GETROUTE, &route, sizeof(route), take_route);
+	if (r >= 0)
+		r = dump_list(fd, s, "neighbours", RTM_GETNEIGH, &neighbour, sizeof(neighbour), take_neighbour);
+	json_end_object(s->w);
+	return r;
+}
+
+static int make_here(struct vm_net *ret, struct err *err)
+{
+	AUTO_CLOSE int fd = nlmsg_open();
+	AUTO_BUF struct buf json = { 0 };
+	struct json_writer w = { .out = &json };
+	struct scan s = { .w = &w };
+	int r = fd < 0 ? fd : read_namespace(fd, &s);
+
+	if (r < 0)
+		return err_sys(err, r, "read the container's network namespace");
+	for (size_t i = 0; i < s.n_links; i++) {
+		struct machine_nic *nic = &ret->nics[i];
+
+		*nic = (struct machine_nic){ .tap_fd = -1, .mtu = s.links[i].mtu };
+		memcpy(nic->mac, s.links[i].mac, sizeof(nic->mac));
+		nic->tap_fd = net_tap_join(fd, s.links[i].index, s.links[i].mtu, (unsigned)i, err);
+		if (nic->tap_fd < 0)
+			return err_wrap(err, "interface '%s'", s.links[i].name);
+		ret->n++;
+	}
+	if (json.len > MAX_JSON)
+		return err_set(err, E2BIG, "the container's network has too many addresses and routes");
+	ret->json = s.n_links ? buf_take(&json) : NULL;
+	return 0;
+}
+
+/* ---- in a process of its own, because a user namespace cannot be left again ---- */
+
+struct answer {
+	struct err err;
+	size_t n;
+	uint8_t mac[MACHINE_MAX_NICS][6];
+	uint16_t mtu[MACHINE_MAX_NICS];
+	char json[MAX_JSON + 1];
+};
+
+static int enter(pid_t pid, bool userns, struct err *err)
+{
+	char path[48];
+	AUTO_CLOSE int user = -1;
+	AUTO_CLOSE int net = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	net = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
+	user = userns ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	if (net < 0 || (userns && user < 0))
+		return err_sys(err, -errno, "open the container's network namespace");
+	if (userns && setns(user, CLONE_NEWUSER) < 0)
+		return err_sys(err, -errno, "join the container's user namespace");
+	return setns(net, CLONE_NEWNET) < 0 ? err_sys(err, -errno, "join the container's network namespace") : 0;
+}
+
+static void answer_main(int sock, pid_t pid, bool userns)
+{
+	CLEANUP(vm_net_done) struct vm_net net = { 0 };
+	struct answer *a = xcalloc(1, sizeof(*a));
+	int fds[MACHINE_MAX_NICS];
+	int r = enter(pid, userns, &a->err);
+
+	if (r >= 0)
+		r = make_here(&net, &a->err);
+	a->n = net.n;
+	for (size_t i = 0; i < net.n; i++) {
+		memcpy(a->mac[i], net.nics[i].mac, 6);
+		a->mtu[i] = net.nics[i].mtu;
+		fds[i] = net.nics[i].tap_fd;
+	}
+	if (net.json)
+		snprintf(a->json, sizeof(a->json), "%s", net.json);
+	(void)!fd_send(sock, a, sizeof(*a), fds, r < 0 ? 0 : net.n); /* the parent notices */
+	_exit(0);
+}
+
+static int take_answer(int sock, struct vm_net *ret, struct err *err)
+{
+	AUTO_FREE struct answer *a = xcalloc(1, sizeof(*a));
+	int fds[MACHINE_MAX_NICS];
+	size_t nfds = 0;
+	ssize_t n = fd_recv(sock, a, sizeof(*a), fds, MACHINE_MAX_NICS, &nfds);
+
+	for (size_t i = 0; i < nfds; i++)
+		ret->nics[i].tap_fd = fds[i];
+	ret->n = nfds;
+	if (n != (ssize_t)sizeof(*a))
+		return n < 0 ? err_sys(err, (int)n, "set up the machine's network") : err_set(err, EIO, "set up the machine's network: no answer");
+	if (a->err.code) {
+		*err = a->err;
+		err_sanitize(err);
+		return -err->code;
+	}
+	if (a->n != nfds)
+		return err_set(err, EPROTO, "set up the machine's network: bad answer");
+	for (size_t i = 0; i < nfds; i++) {
+		memcpy(ret->nics[i].mac, a->mac[i], 6);
+		ret->nics[i].mtu = a->mtu[i];
+	}
+	a->json[MAX_JSON] = '\0';
+	ret->json = a->json[0] ? xstrdup(a->json) : NULL;
+	return 0;
+}
+
 int vm_net_make(pid_t pid, bool userns, struct vm_net *ret, struct err *err)
 {
-	(void)pid;
-	(void)userns;
-	(void)err;
+	int pair[2], size = (int)sizeof(struct answer) * 2, r;
+	pid_t child;
+
 	*ret = (struct vm_net){ 0 };
-	return 0;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(err, -errno, "socketpair");
+	AUTO_CLOSE int ours = pair[0];
+	AUTO_CLOSE int theirs = pair[1];
+	(void)setsockopt(theirs, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	child = fork();
+	if (child < 0)
+		return err_sys(err, -errno, "fork");
+	if (child == 0)
+		answer_main(theirs, pid, userns);
+	fd_close(&theirs);
+	r = take_answer(ours, ret, err);
+	(void)!sys_wait_pid(child);
+	if (r < 0)
+		vm_net_done(ret);
+	return r;
 }

@@ -200,8 +200,31 @@ int vm_verb_stats(struct container *c, struct json_writer *w, struct err *err)
 	return 0;
 }
 
-/* Pids as the container's own pid namespace numbers them: the host has none for them. */
-int vm_verb_ps(struct container *c, pid_t **ret, size_t *ret_n, struct err *err)
+static const char *text_of(const struct json *object, const char *key)
+{
+	const struct json *n = json_get(object, key);
+
+	return n && (n->type == JSON_STRING || n->type == JSON_NUMBER) ? n->u.string : "?";
+}
+
+static void print_process(const struct json *p, struct buf *out)
+{
+	uint64_t cpu = 0, start = 0;
+	char when[16] = "?";
+	struct tm tm;
+	time_t t;
+
+	if (str_to_u64(text_of(p, "startTime"), &start) == 0 && start < UINT32_MAX) {
+		t = (time_t)start;
+		if (localtime_r(&t, &tm))
+			(void)strftime(when, sizeof(when), "%H:%M", &tm);
+	}
+	(void)!str_to_u64(text_of(p, "cpuSeconds"), &cpu); /* 0 when it is no number */
+	buf_addf(out, "%-8s %7s %7s %5s %-8s %02u:%02u:%02u %s\n", text_of(p, "user"), text_of(p, "pid"), text_of(p, "ppid"), when,
+		 text_of(p, "tty"), (unsigned)(cpu / 3600), (unsigned)(cpu / 60 % 60), (unsigned)(cpu % 60), text_of(p, "command"));
+}
+
+int vm_verb_ps_table(struct container *c, struct buf *out, struct err *err)
 {
 	CLEANUP(arena_done) struct arena arena = { 0 };
 	AUTO_BUF struct buf reply = { 0 };
@@ -214,15 +237,10 @@ int vm_verb_ps(struct container *c, pid_t **ret, size_t *ret_n, struct err *err)
 		return r;
 	if (root->type != JSON_ARRAY)
 		return err_set(err, EPROTO, "guest: ps is no list");
-	*ret = xcalloc(root->u.kids.n + 1, sizeof(**ret));
-	*ret_n = 0;
-	for (const struct json *kid = root->u.kids.first; kid; kid = kid->next) {
-		const struct json *pid = kid->type == JSON_OBJECT ? json_get(kid, "guestPid") : NULL;
-		uint64_t v;
-
-		if (pid && json_to_u64(pid, "guest", INT32_MAX, &v, err) == 0)
-			(*ret)[(*ret_n)++] = (pid_t)v;
-	}
+	buf_addf(out, "%-8s %7s %7s %5s %-8s %8s %s\n", "USER", "PID", "PPID", "STIME", "TTY", "TIME", "CMD");
+	for (const struct json *kid = root->u.kids.first; kid; kid = kid->next)
+		if (kid->type == JSON_OBJECT)
+			print_process(kid, out);
 	return 0;
 }
 

@@ -1,0 +1,191 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# brig-vm in an emulated machine: everything the command line promises, in few machines, because each takes seconds to boot.
+
+bats_require_minimum_version 1.5.0
+BACKEND=vm
+PATIENCE=60
+RT_TIMEOUT=180
+load ../helpers
+
+test_setup() {
+	command -v qemu-system-x86_64 >/dev/null || skip "needs qemu-system-x86_64"
+	[ -e "$BUILD/guest/initramfs" ] || skip "needs make guest"
+}
+
+rt() { timeout -k 5 "$RT_TIMEOUT" "$RUNTIME" --root "$ROOT" --vm-accel emulate "$@" 3>&-; }
+out_has() { grep -q "$1" "$T/$ID.out"; }
+
+@test "vm: run: streams, exit code, mounts, the guest's own kernel" {
+	mkdir "$BATS_TEST_TMPDIR/data"
+	echo from the host >"$BATS_TEST_TMPDIR/data/file"
+	mk_sh 'cat; echo to stderr >&2; cat /data/file; echo back >/data/new; echo x >/ro/y; cat /one; uname -r; id -u; cat /proc/1/cmdline | tr "\0" " "; exit 42' '
+		.mounts += [ { destination: "/data", type: "bind", source: $d, options: ["bind", "rw"] },
+			{ destination: "/ro", type: "bind", source: $d, options: ["bind", "ro"] },
+			{ destination: "/one", type: "bind", source: ($d + "/file"), options: ["bind"] } ]
+		| .process.user = { uid: 1000, gid: 1000 }' --arg d "$BATS_TEST_TMPDIR/data"
+	chmod 777 "$BATS_TEST_TMPDIR/data"
+	run -42 bash -c 'echo from stdin | "$@" 2>"$0"' "$T/err" timeout 180 "$RUNTIME" --root "$ROOT" --vm-accel emulate run --bundle "$B" "$ID"
+	echo "$output"; cat "$T/err"
+	[ "${lines[0]}" = "from stdin" ]
+	[ "${lines[1]}" = "from the host" ]
+	[ "${lines[2]}" = "from the host" ]
+	[ "${lines[3]}" != "$(uname -r)" ]
+	[ "${lines[4]}" = 1000 ]
+	grep -q "to stderr" "$T/err"
+	grep -q "Read-only file system" "$T/err"
+	[ "$(cat "$BATS_TEST_TMPDIR/data/new")" = back ]
+	[ "$(stat -c %u "$BATS_TEST_TMPDIR/data/new")" = 1000 ]
+	no_residue "$ID"
+}
+
+@test "vm: create, start, exec, ps, stats, pause, update, signals, delete" {
+	mk_sh 'echo up; trap "echo got usr1" USR1; trap "exit 7" TERM; while :; do sleep 0.1; done' \
+		'.linux.resources.memory.limit = 67108864 | .linux.resources.pids.limit = 20'
+	ct_create
+	[ "$(ct_status)" = created ]
+	[ ! -s "$T/$ID.out" ]
+	ct_start
+	[ "$(ct_status)" = running ]
+	wait_for out_has up
+	run ! rt start "$ID"
+
+	# exec
+	[ "$(rt exec "$ID" echo hello)" = hello ]
+	[ "$(echo over | rt exec "$ID" cat)" = over ]
+	run -9 rt exec "$ID" sh -c 'exit 9'
+	run -255 rt exec "$ID" no-such-program
+	[[ "$output" == *'executable file not found in $PATH'* ]]
+	run ! rt exec --preserve-fds 1 "$ID" true
+	[[ "$output" == *"--preserve-fds"* ]]
+	[ "$(rt exec --user 1000:1000 --env A=b --cwd /tmp "$ID" sh -c 'id -u; echo $A; pwd' | paste -sd ,)" = 1000,b,/tmp ]
+	[ "$(rt exec "$ID" sh -c 'dd if=/dev/zero bs=1k count=2000 2>/dev/null' | wc -c)" = 2048000 ]
+	[ "$(rt exec "$ID" cat /sys/fs/cgroup/memory.max 2>/dev/null || echo none)" = none ] # no cgroup mount asked for
+
+	# a detached exec is a process of the host that stands for the guest's; its end is that one's
+	rt exec --detach --pid-file "$T/exec.pid" "$ID" sleep 333 </dev/null >/dev/null 2>&1
+	grep -q brig:exec "/proc/$(cat "$T/exec.pid")/comm"
+	rt exec "$ID" ps | grep -q "sleep 333"
+	[ "$(rt ps --format json "$ID" | jq length)" -ge 2 ]
+	rt ps "$ID" | grep -q "sleep 333"
+	kill -9 "$(cat "$T/exec.pid")"
+	gone_333() { ! rt exec "$ID" ps | grep -q "sleep 333"; }
+	wait_for gone_333
+	rt exec --detach --pid-file "$T/exec.pid" "$ID" sleep 444 </dev/null >/dev/null 2>&1
+	kill -TERM "$(cat "$T/exec.pid")"
+	stub_gone() { [ ! -d "/proc/$(cat "$T/exec.pid")" ]; }
+	wait_for stub_gone
+
+	# figures of the container, and of its machine apart
+	rt events --stats "$ID" >"$T/stats"
+	[ "$(jq .data.memory.usage.limit "$T/stats")" = 67108864 ]
+	[ "$(jq .data.pids.limit "$T/stats")" = 20 ]
+	[ "$(jq .data.machine.host.memory.usage.limit "$T/stats")" -gt 67108864 ]
+
+	rt pause "$ID"
+	[ "$(ct_status)" = paused ]
+	run ! rt exec "$ID" true
+	rt resume "$ID"
+	[ "$(ct_status)" = running ]
+	[ "$(rt exec "$ID" echo awake)" = awake ]
+
+	rt update --memory 96M --pids-limit 30 "$ID"
+	rt events --stats "$ID" >"$T/stats"
+	[ "$(jq .data.memory.usage.limit "$T/stats")" = 100663296 ]
+	[ "$(jq .data.pids.limit "$T/stats")" = 30 ]
+
+	# signals: by the verb, and by hand at the pid of state
+	rt kill "$ID" USR1
+	wait_for out_has "got usr1"
+	: >"$T/$ID.out"
+	kill -USR1 "$(ct_pid)"
+	wait_for out_has "got usr1"
+	run ! rt delete "$ID"
+	rt kill "$ID" TERM
+	wait_for is_status stopped
+	run ! rt kill "$ID" TERM
+	[[ "$output" == *"container not running"* ]]
+	rt delete "$ID"
+	no_residue "$ID"
+}
+
+@test "vm: errors in the guest reach create and start with the words of namespaces mode" {
+	mk_bundle '.process.args = ["/no/such/program"]'
+	if ct_create 2>"$T/err"; then run ! rt start "$ID"; echo "$output" >>"$T/err"; rt delete --force "$ID"; fi
+	grep -q 'no such file or directory' "$T/err" || { cat "$T/err"; false; }
+	no_residue "$ID"
+}
+
+@test "vm: SIGKILL ends it at once, and a killed machine takes its helpers along" {
+	mk_sh 'trap "" TERM; echo up; while :; do sleep 1; done'
+	ct_up
+	wait_for out_has up
+	rt kill "$ID" KILL
+	PATIENCE=5 wait_for is_status stopped
+	rt delete "$ID"
+	no_residue "$ID"
+	mk_bundle
+	ct_create
+	kill -9 "$(ct_pid)"
+	PATIENCE=5 wait_for is_status stopped
+	rt delete "$ID"
+	no_residue "$ID"
+}
+
+@test "vm: a terminal, its size and its end" {
+	mk_sh 'stty size; tty; read -r line; echo "line: $line"; stty size; exit 5' '.process.terminal = true | .process.consoleSize = {height: 33, width: 99}'
+	run -5 bash -c '(sleep 6; printf "typed\n") | timeout 170 "$@"' - "$(helper onpty)" "$RUNTIME" --root "$ROOT" --vm-accel emulate run --bundle "$B" "$ID"
+	echo "$output"
+	[[ "$output" == *"/dev/pts/0"* ]]
+	[[ "$output" == *"line: typed"* ]]
+	no_residue "$ID"
+}
+
+@test "vm: the network of the container's namespace: address, route, and both ways through the tap" {
+	ip netns add "$ID-ns" 2>/dev/null || skip "cannot make network namespaces"
+	local ns=n$RANDOM
+	ip netns add "$ns"
+	ip link add "v$ns" type veth peer name eth0 netns "$ns"
+	ip addr add 10.99.7.1/24 dev "v$ns"
+	ip link set "v$ns" up
+	ip -n "$ns" addr add 10.99.7.2/24 dev eth0
+	ip -n "$ns" link set eth0 mtu 1400 up
+	ip -n "$ns" route add default via 10.99.7.1
+	mk_sh 'ip -o -4 addr show eth0; ip link show eth0; ip route; ping -c 1 -W 5 10.99.7.1 && echo reached' '
+		(.linux.namespaces[] | select(.type == "network")).path = $p
+		| .process.capabilities.bounding += ["CAP_NET_RAW"] | .process.capabilities.effective += ["CAP_NET_RAW"] | .process.capabilities.permitted += ["CAP_NET_RAW"]' --arg p "/run/netns/$ns"
+	run ct_run
+	echo "$output"
+	ip netns del "$ns"
+	ip netns del "$ID-ns" 2>/dev/null || ip netns del -ns 2>/dev/null || true
+	[[ "$output" == *"10.99.7.2/24"* ]]
+	[[ "$output" == *"mtu 1400"* ]]
+	[[ "$output" == *"default via 10.99.7.1"* ]]
+	[[ "$output" == *reached* ]]
+}
+
+@test "vm: hooks: the host's kinds on the host, createContainer in the machine's namespaces, startContainer in the guest" {
+	mk_sh 'cat /hook' '.hooks = {
+		createRuntime: [ { path: "/bin/sh", args: ["sh", "-c", "echo createRuntime >>\($t)/log"] } ],
+		createContainer: [ { path: "/bin/sh", args: ["sh", "-c", "echo createContainer >>\($t)/log"] } ],
+		startContainer: [ { path: "/bin/sh", args: ["sh", "-c", "echo startContainer $(uname -r) >/hook"] } ],
+		poststart: [ { path: "/bin/sh", args: ["sh", "-c", "echo poststart >>\($t)/log"] } ],
+		poststop: [ { path: "/bin/sh", args: ["sh", "-c", "echo poststop >>\($t)/log"] } ] }' --arg t "$T"
+	run ct_run
+	echo "$output"
+	[[ "$output" == *"startContainer "* ]]
+	[[ "$output" != *"$(uname -r)"* ]]
+	[ "$(paste -sd , "$T/log")" = createRuntime,createContainer,poststart,poststop ]
+}
+
+@test "vm: settings that only the administrator may change are refused" {
+	mk_bundle '.annotations = { "org.brig.vm.vcpus": "4" }'
+	run ! rt create --bundle "$B" "$ID"
+	[[ "$output" == *"org.brig.vm.vcpus: not allowed"* ]]
+	no_residue "$ID"
+	mk_bundle
+	run ! rt create --preserve-fds 1 --bundle "$B" "$ID" 3>&-
+	[[ "$output" == *"--preserve-fds"* ]]
+	no_residue "$ID"
+	rt create --dry-run --bundle "$B" "$ID" | grep -q "^machine: emulated, 1 vCPUs, 512 MiB"
+}
