@@ -323,3 +323,22 @@ run_or_refuse() {
 		[ "$(cat "$T/out")" = $'brig test image\n1' ] || { cat "$T/out"; false; }
 	done
 }
+
+@test "nested: a container in a container with masked /proc, its cgroup, exec and sysctl; the inner one cannot unmask" {
+	not_in "is not one static file" runc crun
+	mk_bundle '.linux.sysctl = {"kernel.msgmax": "4321"} | .hostname = "inner" | .process.args = ["sh", "-c", "hostname; cat /proc/sys/kernel/msgmax; sleep 600"]'
+	local inner=$B caps
+	caps=$(capsh --print | sed -n 's/^Bounding set =//p' | tr a-z, 'A-Z\n' | jq -R . | jq -sc .)
+	mk_sh '/rt create --bundle /inner in >/out 2>&1 && /rt exec in id -u && /rt start in && sleep 0.3 && cat /out && /rt events --stats in | head -c 15 && echo &&
+		/rt delete --force in && ls /run/brig && cat /proc/keys | wc -c; unshare -r -p -f -m mount -t proc proc /mnt; echo "unmask $?"' \
+		'.mounts += [{destination: "/rt", type: "bind", source: $rt, options: ["bind", "ro"]}, {destination: "/inner", type: "bind", source: $inner, options: ["rbind", "rw"]},
+		{destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["nosuid", "rw"]}] | .linux.namespaces += [{type: "cgroup"}] |
+		.process.capabilities = {bounding: $c, effective: $c, permitted: $c} | del(.process.noNewPrivileges)' --arg rt "$RUNTIME" --arg inner "$inner" --argjson c "$caps"
+	run ct_run
+	echo "$output"
+	[ "$status" = 0 ]
+	[ "${lines[0]}:${lines[1]}:${lines[2]}" = 0:inner:4321 ]
+	[ "${lines[3]}" = '{"type":"stats"' ]
+	[ "${lines[4]}" = 0 ] # the mask over /proc/keys is still there
+	[[ "${lines[-1]}" == "unmask "[1-9]* ]]
+}

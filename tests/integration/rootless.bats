@@ -27,10 +27,12 @@ as_user() {
 	(cd "$D/bundle" && setpriv --reuid "$U" --regid "$(id -g "$U")" --clear-groups env -i PATH="$PATH" XDG_RUNTIME_DIR="$D/run" "$@")
 }
 
-bundle() { # JQ-FILTER, a root-style config
+bundle() { # JQ-FILTER [JQ-OPTION...], a root-style config
+	local filter=$1
+	shift
 	rm -rf "$D/bundle"
 	mkdir "$D/bundle"
-	jq --arg r "$D/rootfs" ".root.path = \$r | $1" "$TOP/tests/integration/base-config.json" >"$D/bundle/config.json"
+	jq --arg r "$D/rootfs" "$@" ".root.path = \$r | $filter" "$TOP/tests/integration/base-config.json" >"$D/bundle/config.json"
 	chmod 755 "$D/bundle"
 	chmod 644 "$D/bundle/config.json"
 }
@@ -132,4 +134,28 @@ life() {
 	run as_user "$D/rt" run "rl-g-$$"
 	[ "$status" = 1 ]
 	[[ "$output" == *additionalGids* ]]
+}
+
+@test "rootless: 2023-25809: without a cgroup namespace, no cgroup but the container's own can be reached" {
+	need cgroup-v1 "cgroup v1 is not mounted"
+	local c h=/sys/fs/cgroup
+	for c in pids memory systemd; do
+		mkdir "$h/$c/$U"
+		chown -R "$U" "$h/$c/$U"
+	done
+	bundle '.linux.cgroupsPath = ("/" + $u + "/own") | .linux.resources = {pids: {limit: 33}} |
+		.mounts += [{destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["nosuid", "rw"]}] |
+		.process.args = ["sh", "-c", "cat /sys/fs/cgroup/pids/pids.max; mkdir /sys/fs/cgroup/pids/evil; mkdir /sys/fs/cgroup/evil; find /sys/fs/cgroup -name \($u)\\*; echo 1 >/sys/fs/cgroup/../../../../sys/fs/cgroup/pids/../cgroup.procs; true"]' \
+		--arg u "$U"
+	# who runs the runtime has to be in the delegated cgroup to move into another of it
+	run bash -c 'for c in pids memory systemd; do echo $$ >/sys/fs/cgroup/$c/'"$U"'/cgroup.procs; done; cd "$D/bundle" && setpriv --reuid "$U" --regid "$(id -g "$U")" \
+		--clear-groups env -i PATH="$PATH" XDG_RUNTIME_DIR="$D/run" "$D/rt" run rl-cg'
+	echo "$output"
+	local rc=$status made
+	made=$(find "$h"/pids "$h"/memory -maxdepth 2 -name evil)
+	for c in pids memory systemd; do find "$h/$c/$U" -depth -type d -exec rmdir {} + || rc=99; done
+	[ "$rc" = 0 ]
+	[ "${lines[0]}" = 33 ]
+	[ -z "$made" ]
+	[[ "$output" != *"/sys/fs/cgroup/"*"$U"* ]]
 }
