@@ -214,8 +214,10 @@ check:
 check-root: all helpers guest
 	$(Q)tests/run-bats.sh $(B) $(or $(SUITES),tests/integration)
 
-# The contract tests against one backend: BACKEND=namespaces or vm; BRIG_OCI names another program.
-.PHONY: check-conformance
+# The examples; and the contract tests against one backend: BACKEND=namespaces or vm; BRIG_OCI names another program.
+.PHONY: check-conformance check-examples
+check-examples: all helpers
+	$(Q)tests/run-bats.sh $(B) tests/integration/examples.bats
 check-conformance: all helpers
 	$(Q)BACKEND=$(or $(BACKEND),namespaces) tests/run-bats.sh $(B) tests/conformance
 
