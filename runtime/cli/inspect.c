@@ -24,25 +24,27 @@ static const struct option_row rows[] = {
 /* An image, then: brig-images knows those, and says what it does not know. */
 static int inspect_image(struct cli *cli, const struct inspect_options *o, char **operands, struct err *err)
 {
-	AUTO_FREE char **argv = NULL;
+	AUTO_FREE const char **words = NULL;
 	size_t n = 0, globals = 0, names = 0;
+	char *const *argv;
 
 	while (cli->globals[globals])
 		globals++;
 	while (operands[names])
 		names++;
-	argv = xcalloc(globals + names + 8, sizeof(*argv));
-	argv[n++] = (char[]){ "brig-images" };
+	words = xcalloc(globals + names + 8, sizeof(*words));
+	words[n++] = "brig-images";
 	for (size_t i = 0; i < globals; i++)
-		argv[n++] = cli->globals[i];
-	argv[n++] = (char[]){ "image" };
-	argv[n++] = (char[]){ "inspect" };
+		words[n++] = cli->globals[i];
+	words[n++] = "image";
+	words[n++] = "inspect";
 	if (o->format) {
-		argv[n++] = (char[]){ "--format" };
-		memcpy(&argv[n++], &o->format, sizeof(char *));
+		words[n++] = "--format";
+		words[n++] = o->format;
 	}
 	for (size_t i = 0; i < names; i++)
-		argv[n++] = operands[i];
+		words[n++] = operands[i];
+	memcpy(&argv, &words, sizeof(argv));
 	return cli_exec("brig-images", argv, err);
 }
 

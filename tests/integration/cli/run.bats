@@ -89,13 +89,14 @@ teardown() { remove_all; }
 }
 
 @test "run: a container never gets our terminal, with -t it has one of its own" {
-	run "$BIN/../helpers/onpty" "$BIN/brig" --root "$BATS_FILE_TMPDIR/data" --runroot "$BATS_FILE_TMPDIR/run" \
+	[ -x "$BIN/../helpers/onpty" ] || skip "helpers are not built"
+	run "$BIN/../helpers/onpty" 80x24 "$BIN/brig" --root "$BATS_FILE_TMPDIR/data" --runroot "$BATS_FILE_TMPDIR/run" \
 		run --rm --network none bb sh -c 'test -t 1 && echo terminal || echo pipe'
 	[[ $output == *pipe* ]]
-	run "$BIN/../helpers/onpty" "$BIN/brig" --root "$BATS_FILE_TMPDIR/data" --runroot "$BATS_FILE_TMPDIR/run" \
-		run --rm -it --network none bb sh -c 'test -t 1 && tty; echo TERM=$TERM'
+	run "$BIN/../helpers/onpty" 80x24 "$BIN/brig" --root "$BATS_FILE_TMPDIR/data" --runroot "$BATS_FILE_TMPDIR/run" \
+		run --rm -it --network none bb sh -c 'test -t 1 && tty; echo TERM=$TERM; stty size'
 	[[ $output == */dev/pts/0* || $output == */dev/console* ]]
-	[[ $output == *TERM=xterm* ]]
+	[[ $output == *TERM=xterm* && $output == *"24 80"* ]]
 }
 
 @test "run: capabilities" {
@@ -207,8 +208,9 @@ teardown() { remove_all; }
 	pid=$!
 	eventually grep -q ready "$BATS_TEST_TMPDIR/out"
 	kill -USR1 "$pid"
-	run wait "$pid"
-	[ "$status" -eq 9 ]
+	rc=0
+	wait "$pid" || rc=$?
+	[ "$rc" -eq 9 ]
 	grep -q "got it" "$BATS_TEST_TMPDIR/out"
 }
 
