@@ -218,14 +218,15 @@ events_watches() { ls -l "/proc/$EVENTS/fd" | grep -qE 'memory\.events|eventfd';
 }
 
 @test "200 containers in parallel leave no directory" {
+	local n=${MANY:-200} i
 	mk_bundle '.process.args = ["true"]'
-	for i in $(seq 200); do
+	for i in $(seq "$n"); do
 		mkdir "$T/p$i"
 		jq --arg p "/$ID-$i" '.linux.cgroupsPath = $p | .root.path = $r' --arg r "$R" "$B/config.json" >"$T/p$i/config.json"
 	done
 	# not exported: the search for residue looks for the id in environments
 	# shellcheck disable=SC2016
-	seq 200 | env RUNTIME="$RUNTIME" ROOT="$ROOT" T="$T" ID="$ID" xargs -P 16 -I{} sh -c '"$RUNTIME" --root "$ROOT" run --bundle "$T/p{}" "$ID-{}" </dev/null >/dev/null 2>>"$T/errors" || echo {} >>"$T/failed"' 3>&-
+	seq "$n" | env RUNTIME="$RUNTIME" ROOT="$ROOT" T="$T" ID="$ID" xargs -P 16 -I{} sh -c '"$RUNTIME" --root "$ROOT" run --bundle "$T/p{}" "$ID-{}" </dev/null >/dev/null 2>>"$T/errors" || echo {} >>"$T/failed"' 3>&-
 	[ ! -e "$T/failed" ] || { sort "$T/errors" | uniq -c | sort -rn | head -5; wc -l <"$T/failed"; false; }
 	no_dirs_like "$ID"
 	[ -z "$(ls -A "$ROOT")" ]

@@ -8,7 +8,7 @@ shift 2
 here=tests/kvm-host
 KVM_HOST_NAME=check-$$
 export KVM_HOST_NAME
-rc=0
+rc=0 many=
 log=$(mktemp)
 trap '"$here/kvm-host" stop; rm -f "$log"' EXIT
 trap 'exit 130' INT TERM
@@ -26,7 +26,7 @@ boot() {	# boot LABEL [OPTION]...
 inside() {	# inside LABEL FILES [FILTER]
 	# A slow machine: what a test waits for takes longer under emulation than its author expects.
 	"$here/kvm-host" run --env "BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-600}" --env "PATIENCE=${PATIENCE:-60}" --env "FILTER=${3:-}" \
-		--env "MUST=root" tests/run-bats.sh "$build" "$2" </dev/null >"$log" 2>&1 || rc=1
+		--env "MUST=root" ${many:+--env "MANY=$many"} tests/run-bats.sh "$build" "$2" </dev/null >"$log" 2>&1 || rc=1
 	grep -q '^root: ' "$log" || { echo "root: 0 passed, 1 failed, 0 skipped (the command ended early)" >>"$log"; rc=1; }
 	sed "s|^root: |kvm-host $1, $2: |" "$log"
 }
@@ -41,7 +41,7 @@ if [ "$when" = all ]; then
 	tests/run-bats.sh "$build" "$here/bench.bats" >"$log" || rc=1
 	sed 's/^root: /kvm-host bench: /' "$log"
 fi
-if [ "$when" = all ]; then wanted='(check|all)'; else wanted=check; fi
+if [ "$when" = all ]; then wanted='(check|all)'; else wanted=check many=20; fi
 for variant in v2 systemd v1 hybrid; do
 	lines=$(grep -E "^${wanted}[[:space:]]+${variant}[[:space:]]" "$here/suites")
 	[ -n "$lines" ] || continue
