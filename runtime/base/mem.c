@@ -109,8 +109,8 @@ void cleanup_file(void *p)
 	errno = saved;
 }
 
-/* Blocks of 4 KiB, or larger for one large thing: a default config.json fits into a few of them. */
-#define ARENA_BLOCK 4096
+/* Blocks of 16 KiB, or larger for one large thing: a default config.json fits into one or two. What is not handed out is not touched. */
+#define ARENA_BLOCK 16384
 
 struct arena_block {
 	struct arena_block *next;
@@ -132,13 +132,14 @@ void *arena_alloc(struct arena *a, size_t size)
 
 		if (need > cap)
 			cap = need;
-		b = xcalloc(1, sizeof(*b) + cap);
+		b = xmalloc(sizeof(*b) + cap);
+		b->used = 0;
 		b->size = cap;
 		b->next = a->head;
 		a->head = b;
 	}
 	b->used += need;
-	return b->data + b->used - need;
+	return memset(b->data + b->used - need, 0, need);
 }
 
 char *arena_strndup(struct arena *a, const char *s, size_t n)

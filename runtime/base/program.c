@@ -28,13 +28,18 @@ bool program_is_second_run(void)
 char *program_path(void)
 {
 	const char *marked = marked_path();
-	char path[PATH_MAX];
-	ssize_t n;
+	AUTO_FREE char *path = NULL;
+	ssize_t n = -1;
 
 	if (marked)
 		return *marked ? xstrdup(marked) : NULL;
-	n = readlink("/proc/self/exe", path, sizeof(path));
-	return n <= 0 || n == sizeof(path) ? NULL : xstrndup(path, (size_t)n);
+	for (size_t size = 256; size <= PATH_MAX && (n < 0 || (size_t)n == size / 2); size *= 2) {
+		path = xreallocarray(path, size, 1);
+		n = readlink("/proc/self/exe", path, size);
+		if (n < 0)
+			return NULL;
+	}
+	return n > 0 && n < PATH_MAX ? xstrndup(path, (size_t)n) : NULL;
 }
 
 int program_leave_mark(void)

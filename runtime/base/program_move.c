@@ -44,7 +44,7 @@ static int map_again(const ElfW(Phdr) *p, struct range r, int fd)
 }
 
 /* One 64-bit word a page; bit 61: still the file's. What cannot be found out counts as changed. */
-#define PAGEMAP_MAX	   512
+#define PAGEMAP_MAX	   128
 #define PAGEMAP_PRESENT	   (3ull << 62) /* or swapped out */
 #define PAGEMAP_FILE	   (1ull << 61)
 

@@ -2,6 +2,7 @@
 #include "runtime/base/str.h"
 
 #include "runtime/base/mem.h"
+#include "runtime/base/sys.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -264,7 +265,7 @@ void str_time_now(char out[STR_TIME_LEN])
 	struct timespec ts;
 	char secs[STR_TIME_LEN];
 
-	clock_gettime(CLOCK_REALTIME, &ts);
+	sys_clock_now(&ts);
 	str_time_utc(ts.tv_sec, secs);
 	snprintf(out, STR_TIME_LEN, "%.19s.%09ldZ", secs, ts.tv_nsec);
 }

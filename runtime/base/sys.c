@@ -122,6 +122,11 @@ int sys_execveat(int fd, const char *path, char *const argv[], char *const env[]
 	return result(syscall(SYS_execveat, fd, path, argv, env, flags));
 }
 
+void sys_clock_now(struct timespec *ret)
+{
+	(void)syscall(SYS_clock_gettime, CLOCK_REALTIME, ret); /* cannot fail */
+}
+
 int sys_wait_pidfd(int pidfd)
 {
 	siginfo_t si = { 0 };

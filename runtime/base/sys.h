@@ -7,6 +7,7 @@
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <sched.h>
+#include <time.h>
 
 /*
  * DOC: the kernel seam
@@ -46,6 +47,9 @@ int sys_pidfd_open(pid_t pid, unsigned flags) MUST_CHECK;
 int sys_pidfd_send_signal(int pidfd, int sig) MUST_CHECK;
 int sys_close_range(unsigned first, unsigned last, unsigned flags) MUST_CHECK;
 int sys_execveat(int fd, const char *path, char *const argv[], char *const env[], int flags) MUST_CHECK;
+
+/* The time of day by a system call: for one call the page faults of the vdso cost more. */
+void sys_clock_now(struct timespec *ret);
 
 /* waitid(P_PIDFD) for the exit; returns 0..255, 128 + signal when killed, or -errno. */
 int sys_wait_pidfd(int pidfd) MUST_CHECK;

@@ -1,0 +1,34 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# hot.sh BUILD: write runtime/oci/hot.ld anew (make hot). Runs the usual commands one instruction at a time; takes a minute. Needs root,
+# python3 and busybox-static.
+set -eu
+build=$(realpath "$1")
+here=$(realpath "$(dirname "$0")")
+work=$(mktemp -d)
+trap '"$build/bin/brig-oci" --root "$work/s" delete -f b 2>/dev/null || :; rm -rf "$work"' EXIT
+mkdir -p "$work/rootfs/bin" "$work/rootfs/proc" "$work/rootfs/dev" "$work/rootfs/sys"
+cp "$(command -v busybox)" "$work/rootfs/bin/true"
+cp "$(command -v busybox)" "$work/rootfs/bin/sleep"
+cd "$work"
+step() { "$build/bench/touched" "$work/seen" "$build/bin/brig-oci" --root "$work/s" "$@" </dev/null >/dev/null; }
+plain() { "$build/bin/brig-oci" --root "$work/s" "$@" </dev/null >/dev/null; }
+config() { rm -f config.json && "$build/bin/brig-oci" spec && sed -i -e 's/"terminal": true/"terminal": false/' -e "s|\"sh\"\$|$1|" config.json; }
+
+config '"/bin/true"'
+step run b
+config '"/bin/sleep", "1000"'
+step create --pid-file "$work/pid" b || : # its container ends with the tracer
+plain delete -f b
+plain run -d b
+step state b
+step exec b /bin/true
+step kill b KILL
+while plain state b && "$build/bin/brig-oci" --root "$work/s" state b | grep -q '"running"'; do
+	sleep 0.1
+done
+step delete b
+plain create b
+step start b
+python3 "$here/hot.py" "$build/bench/brig-oci.map" "$work/seen" >"$work/hot.ld"
+cp "$work/hot.ld" "$here/../../runtime/oci/hot.ld"
