@@ -216,14 +216,22 @@ def tsc_khz():
     return int(1000 * max(float(x.split(":")[1]) for x in open("/proc/cpuinfo") if x.startswith("cpu MHz")))
 
 
-def timeline(path, start):
-    """When each byte of the boot timeline came, in milliseconds since QEMU was started; in PATH.times at each byte."""
+def cpu_ms(pid):
+    try:
+        f = open("/proc/%d/stat" % pid).read().rsplit(")", 1)[1].split()
+        return (int(f[11]) + int(f[12])) * 1000 // os.sysconf("SC_CLK_TCK")
+    except OSError:
+        return 0
+
+
+def timeline(path, pid, start):
+    """PATH.times: for each byte of the boot timeline the milliseconds since QEMU was started, by the clock and of its CPU time."""
     seen = 0
     with open(path + ".times", "w", buffering=1) as out:
         while True:
             marks = open(path).read()
             for c in marks[seen:]:
-                out.write("%s %d\n" % (c, (time.time() - start) * 1000))
+                out.write("%s %d %d\n" % (c, (time.time() - start) * 1000, cpu_ms(pid)))
             seen = len(marks)
             time.sleep(0.001)
 
@@ -248,8 +256,9 @@ def machine(kernel, initramfs, share):
     if os.environ.get("STAGES"):
         open(os.environ["STAGES"], "w").close()
         cmd += ["-debugcon", "file:" + os.environ["STAGES"]]
-        threading.Thread(target=timeline, args=(os.environ["STAGES"], time.time()), daemon=True).start()
     procs.append(subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(work + "/qemu", "w")))
+    if os.environ.get("STAGES"):
+        threading.Thread(target=timeline, args=(os.environ["STAGES"], procs[-1].pid, time.time()), daemon=True).start()
     sock = socket.socket(socket.AF_UNIX)
     for _ in range(500):
         try:
