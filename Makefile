@@ -187,7 +187,7 @@ check-unit: all images $(UNIT_BIN) $(UNIT_HELP)
 
 BUILD_PACKAGES := gcc libc6-dev make pkg-config libseccomp-dev libcap-dev libyajl-dev libcgroup-dev libsystemd-dev \
 	libarchive-dev libisal-dev libzstd-dev libssl-dev libcurl4-openssl-dev
-DEMO_PACKAGES  := busybox-static
+DEMO_PACKAGES := busybox-static lz4 qemu-system-x86 qemu-system-common # the last two run vm-mode where KVM cannot
 LINT_PACKAGES  := clang clang-tidy clang-format cppcheck shellcheck
 apt = DEBIAN_FRONTEND=noninteractive sh tests/install-packages.sh $(1)
 
@@ -204,7 +204,7 @@ lint-deps:
 .PHONY: demo
 demo:
 	$(Q)$(call apt,$(BUILD_PACKAGES) $(DEMO_PACKAGES))
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory all guest
 	$(Q)examples/demo.sh $(B)/bin
 
 # Set-up, unit tests, then the tests that need root. One line at the end sums up.

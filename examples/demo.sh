@@ -1,14 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# demo.sh BIN [minbase]: make an image from this machine's own packages and run it, as a newcomer would.
-# The default is a root file system of busybox-static; "minbase" makes a Debian one with debootstrap.
+# demo.sh BIN [minbase]: make an image from this machine's own packages and run it in both modes, as a newcomer would.
+# The default is an image of busybox-static; "minbase" makes a Debian one with debootstrap.
+# Everything lies in a temporary directory: images, containers and state of this machine's brig are not touched.
 set -eu
 bin=$(realpath "$1")
 kind=${2:-busybox}
 work=$(mktemp -d)
 id=brig-demo-$$
+image=localhost/demo:latest
+brig() { "$bin/brig" --root "$work/store" --runroot "$work/run" "$@"; }
 cleanup() {
 	"$bin/brig-oci" delete --force "$id" 2>/dev/null || true
+	brig rm --force --all >/dev/null 2>&1 || true
 	rm -rf "$work"
 }
 trap cleanup EXIT
@@ -26,21 +30,19 @@ else
 	done
 	echo 'root:x:0:0:root:/root:/bin/sh' >"$work/rootfs/etc/passwd"
 fi
-du -sh "$work/rootfs"
-
-say "a bundle: brig-oci spec writes config.json"
-(cd "$work" && "$bin/brig-oci" spec)
-cat >"$work/show.sh" <<'SHOW'
+cat >"$work/rootfs/show.sh" <<'SHOW'
+echo "kernel   $(uname -r)"
 echo "pid      $$"
 echo "user     $(id)"
 echo "host     $(hostname)"
-echo "cgroup"; sed 's/^/         /' /proc/self/cgroup
-echo "mounts"; awk '{ print "         " $5 }' /proc/self/mountinfo
+echo "cgroup   $(tail -n 1 /proc/self/cgroup)"
+echo "mounts   $(awk '{ printf "%s ", $5 }' /proc/self/mountinfo)"
 SHOW
-cp "$work/show.sh" "$work/rootfs/show.sh"
-sed -i -e 's/"terminal": true/"terminal": false/' -e 's|^\( *\)"sh"$|\1"sh", "/show.sh"|' "$work/config.json"
+du -sh "$work/rootfs"
 
-say "namespaces mode: brig-oci run"
+say "for engines: brig-oci spec, run"
+(cd "$work" && "$bin/brig-oci" spec)
+sed -i -e 's/"terminal": true/"terminal": false/' -e 's|^\( *\)"sh"$|\1"sh", "/show.sh"|' "$work/config.json"
 "$bin/brig-oci" run --bundle "$work" "$id"
 
 say "the same in steps: create, state, start, exec, kill, delete"
@@ -50,8 +52,17 @@ sed -i -e 's|"sh", "/show.sh"|"sleep", "1000"|' "$work/config.json"
 "$bin/brig-oci" start "$id"
 "$bin/brig-oci" exec "$id" ps
 "$bin/brig-oci" kill "$id" KILL
-sleep 0.2
+while "$bin/brig-oci" state "$id" | grep -q '"status": "running"'; do sleep 0.1; done
 "$bin/brig-oci" delete "$id"
+
+say "for people: brig import, images, run (namespaces mode)"
+tar -C "$work/rootfs" -cf - . | brig import --quiet - "$image" >/dev/null
+brig images
+brig run --rm --network none "$image" sh /show.sh
+
+say "vm-mode: the same image in a virtual machine of its own"
+brig run --rm --network none --vm "$image" sh /show.sh
 
 say "done: nothing of it is left"
 "$bin/brig-oci" list -q
+brig ps --all --quiet
