@@ -96,9 +96,18 @@ VMM_TESTS := $(addprefix $(B)/tests/test_,virtqueue boot acpi vmm fs)
 $(B)/tests/libengine.a: $(call obj,$(ENGINE_SRC) $(OUTPUT_SRC) $(NET_SRC))
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && ar rcs $@ $^
-$(filter-out $(VMM_TESTS) $(B)/tests/test_image_%,$(UNIT_BIN)): $(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/tests/libengine.a
+$(filter-out $(VMM_TESTS) $(B)/tests/test_image_% $(B)/tests/test_cli_%,$(UNIT_BIN)): $(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/tests/libengine.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/tests/libengine.a $(ENGINE_LIBS)
+
+# brig's own parts, without the program's main
+CLI_TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_cli_*.c))
+$(B)/tests/libbrig.a: $(call obj,$(filter-out $(NET_SRC),$(BRIG_SRC)))
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(CLI_TESTS): $(B)/tests/%: $(B)/obj/tests/unit/%.o $(B)/tests/libbrig.a $(B)/tests/libengine.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(B)/tests/libbrig.a $(B)/tests/libengine.a $(ENGINE_LIBS)
 
 # The virtual machine monitor: an archive for the vm backend and for its own tests, which need nothing of the engine.
 VMM_SRC   := $(wildcard vm-mode/vmm/*.c vm-mode/virtio/*.c)
@@ -148,6 +157,12 @@ $(B)/tests/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o $
 $(B)/tests/coverage:
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(ENGINE_LIBS)
+# brig's man page and completions, from the program's own help
+.PHONY: cli-docs
+cli-docs: $(B)/bin/brig
+	$(Q)runtime/cli/manual/generate.sh $< >runtime/cli/brig.1
+	$(Q)for p in bash:brig.bash zsh:_brig fish:brig.fish; do \
+		runtime/cli/completions/generate.sh $< $${p%%:*} >runtime/cli/completions/$${p#*:}; done
 .PHONY: coverage
 coverage: $(B)/tests/coverage
 	$(Q)$< >COVERAGE.md
@@ -303,21 +318,24 @@ guest-kernel-deps:
 
 .PHONY: install uninstall
 install: all
-	install -D -m 755 $(B)/bin/brig-oci $(DESTDIR)$(PREFIX)/bin/brig-oci
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(B)/bin/brig $(B)/bin/brig-oci
 	ln -f $(DESTDIR)$(PREFIX)/bin/brig-oci $(DESTDIR)$(PREFIX)/bin/brig-vm
 	install -D -m 755 $(B)/bin/brig-systemd $(DESTDIR)$(PREFIX)/libexec/brig/brig-systemd
 	install -D -m 755 $(B)/bin/brig-images $(DESTDIR)$(PREFIX)/libexec/brig/brig-images
 	if [ -s $(B)/guest/initramfs ]; then install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/brig/guest $(wildcard $(addprefix $(B)/guest/,vmlinux \
 		initramfs vmlinux.tuned initramfs.tuned)); fi
-	install -D -m 644 runtime/oci/brig-oci.1 $(DESTDIR)$(PREFIX)/share/man/man1/brig-oci.1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 runtime/cli/brig.1 runtime/oci/brig-oci.1
+	install -D -m 644 runtime/cli/completions/brig.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/brig
 	install -D -m 644 runtime/oci/completions/brig-oci.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/brig-oci
-	install -D -m 644 runtime/oci/completions/_brig-oci $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_brig-oci
-	install -D -m 644 runtime/oci/completions/brig-oci.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/brig-oci.fish
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/zsh/site-functions runtime/cli/completions/_brig runtime/oci/completions/_brig-oci
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d runtime/cli/completions/brig.fish \
+		runtime/oci/completions/brig-oci.fish
 uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/lib/brig/guest
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/brig-oci bin/brig-vm libexec/brig/brig-systemd libexec/brig/brig-images share/man/man1/brig-oci.1 \
-		share/bash-completion/completions/brig-oci share/zsh/site-functions/_brig-oci \
-		share/fish/vendor_completions.d/brig-oci.fish)
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/brig bin/brig-oci bin/brig-vm libexec/brig/brig-systemd libexec/brig/brig-images \
+		share/man/man1/brig.1 share/man/man1/brig-oci.1 share/bash-completion/completions/brig \
+		share/bash-completion/completions/brig-oci share/zsh/site-functions/_brig share/zsh/site-functions/_brig-oci \
+		share/fish/vendor_completions.d/brig.fish share/fish/vendor_completions.d/brig-oci.fish)
 
 .PHONY: clean
 clean:

@@ -57,7 +57,7 @@ back() { brig run -d --network none "$@"; }
 }
 
 @test "logs: both streams, tail, since, timestamps, follow" {
-	back --name l bb sh -c 'for i in 1 2 3; do echo out $i; echo err $i >&2; done; sleep 1; echo last'
+	back --name l bb sh -c 'for i in 1 2 3; do echo out $i; echo err $i >&2; done; sleep 4; echo last'
 	eventually test "$(brig logs l 2>/dev/null | wc -l)" -ge 0
 	sleep 0.3
 	run --separate-stderr brig logs l
