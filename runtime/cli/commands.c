@@ -9,9 +9,13 @@
 #include <unistd.h>
 
 const struct cli_command *const cli_commands[] = {
-	&cli_attach,	&cli_cleanup, &cli_container_prune, &cli_create, &cli_exec_verb, &cli_info, &cli_inspect,
-	&cli_kill,	&cli_logs,    &cli_monitor,	    &cli_pause,  &cli_ps,	 &cli_restart, &cli_rm,
-	&cli_run,	&cli_start,   &cli_stop,	    &cli_unpause, &cli_version,	 &cli_wait,
+	&cli_attach,	      &cli_cleanup,	    &cli_container_prune, &cli_cp,	       &cli_create,	   &cli_diff,
+	&cli_events,	      &cli_exec_verb,	    &cli_healthcheck_monitor, &cli_healthcheck_run, &cli_info,	   &cli_inspect,
+	&cli_kill,	      &cli_logs,	    &cli_monitor,	  &cli_network_create, &cli_network_inspect, &cli_network_ls,
+	&cli_network_prune,   &cli_network_rm,	    &cli_pause,		  &cli_port,	       &cli_ps,		   &cli_rename,
+	&cli_restart,	      &cli_rm,		    &cli_run,		  &cli_start,	       &cli_stats,	   &cli_stop,
+	&cli_top,	      &cli_unpause,	    &cli_update,	  &cli_version,	       &cli_volume_create, &cli_volume_inspect,
+	&cli_volume_ls,	      &cli_volume_prune,    &cli_volume_rm,	  &cli_wait,
 	NULL,
 };
 
@@ -78,7 +82,7 @@ static void help_of_program(FILE *out)
 	/* both tables are in alphabetical order */
 	while (*c || f->name) {
 		if (*c && (!f->name || strcmp((*c)->name, f->name) < 0)) {
-			if (!(*c)->hidden)
+			if (!(*c)->hidden && !strchr((*c)->name, ' '))
 				fprintf(out, "   %-11s %s\n", (*c)->name, (*c)->help);
 			c++;
 		} else {
@@ -87,6 +91,9 @@ static void help_of_program(FILE *out)
 		}
 	}
 	fprintf(out, "   %-11s %s\n", "container", "manage containers: every command above that works on them, and prune");
+	fprintf(out, "   %-11s %s\n", "healthcheck", "run a container's health check: run");
+	fprintf(out, "   %-11s %s\n", "network", "manage networks: create, inspect, ls, prune, rm");
+	fprintf(out, "   %-11s %s\n", "volume", "manage volumes: create, inspect, ls, prune, rm");
 	fprintf(out, "   %-11s %s\n\nGlobal options:\n", "help", "show this help, or that of a command");
 	options_help(cli_global_rows, out);
 }

@@ -50,7 +50,7 @@ struct cli {
 };
 
 struct cli_command {
-	const char *name;
+	const char *name;     /* "GROUP VERB" for a verb of a group */
 	const char *operands; /* for help: "[OPTIONS] IMAGE [COMMAND [ARG...]]" */
 	const char *help;     /* one line, verb first */
 	const struct option_row *options;
@@ -93,6 +93,11 @@ int cli_print(const char *text, struct err *err) MUST_CHECK;
 /* For a verb over several containers: print the error of one of them and go on; the exit code grows to that of an error. */
 void cli_report(struct err *err, int *code);
 
+/* network_verbs.c, volume_verbs.c, health.c: groups, "network ls" */
+extern const struct cli_command cli_network_create, cli_network_inspect, cli_network_ls, cli_network_prune, cli_network_rm;
+extern const struct cli_command cli_volume_create, cli_volume_inspect, cli_volume_ls, cli_volume_prune, cli_volume_rm;
+extern const struct cli_command cli_healthcheck_monitor, cli_healthcheck_run;
+extern const struct cli_command cli_cp, cli_diff, cli_events, cli_port, cli_rename, cli_stats, cli_top, cli_update;
 extern const struct cli_command cli_attach, cli_cleanup, cli_container_prune, cli_create, cli_exec_verb, cli_info, cli_inspect, cli_kill, cli_logs, cli_monitor,
 	cli_pause, cli_ps, cli_restart, cli_rm, cli_run, cli_start, cli_stop, cli_unpause, cli_version, cli_wait;
 

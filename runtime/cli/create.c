@@ -6,6 +6,8 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/sys.h"
 #include "runtime/cli/config.h"
+#include "runtime/cli/events.h"
+#include "runtime/cli/health.h"
 #include "runtime/cli/image_find.h"
 #include "runtime/cli/container_net.h"
 
@@ -142,6 +144,13 @@ static void set_stop(struct record *r, const struct run_options *o, const struct
 	r->stop_timeout = o->stop_timeout == run_option_defaults.stop_timeout ? DEFAULT_STOP_TIMEOUT_S : o->stop_timeout;
 }
 
+static int check_health(const struct run_options *o, const struct image_config *image, struct err *err)
+{
+	AUTO_HEALTH struct health h = { 0 };
+
+	return health_config(o, image, &h, err);
+}
+
 static int fill_record(struct record *r, const struct run_options *o, char **operands, const struct found_image *found, struct err *err)
 {
 	const struct image_config *image = &found->config;
@@ -163,6 +172,8 @@ static int fill_record(struct record *r, const struct run_options *o, char **ope
 		x = run_options_freeze(o, &r->arena, &r->flags, err);
 	if (x == 0)
 		x = check_network(o, image, err);
+	if (x == 0)
+		x = check_health(o, image, err);
 	if (x < 0)
 		return x;
 	set_labels(r, image, &r->flags);
@@ -221,6 +232,7 @@ int create_container(struct cli *cli, const struct run_options *o, char **operan
 		(void)!record_remove(r, &ignored); /* the first error is the one to tell */
 		return x;
 	}
+	event_container(r, "create");
 	*ret = TAKE_PTR(r);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/sys.h"
 #include "runtime/cli/container_net.h"
+#include "runtime/cli/events.h"
 #include "runtime/cli/volume.h"
 
 #include <dirent.h>
@@ -112,10 +113,14 @@ static bool was_out_of_memory(struct record *r)
 int finish_container(struct record *r, int exit_code, struct err *err)
 {
 	struct err ignored = { 0 };
+	char code[16];
 	int x = delete_state(r, err);
 
 	if (x < 0)
 		return err_wrap(err, "container %s", r->name);
+	snprintf(code, sizeof(code), "%d", exit_code);
+	if (!r->finished) /* the end is told once */
+		event_container_with(r, "die", "exitCode", code);
 	if (container_net_teardown(r, &ignored) < 0)
 		log_warn("network of container %s: %s", r->name, ignored.msg);
 	r->oom_killed = was_out_of_memory(r);
@@ -158,6 +163,7 @@ int remove_container(struct record *r, bool volumes, struct err *err)
 	if (container_net_teardown(r, &ignored) < 0)
 		log_warn("network of container %s: %s", r->name, ignored.msg);
 	release_volumes(r, volumes);
+	event_container(r, "destroy");
 	return record_remove(r, err);
 }
 

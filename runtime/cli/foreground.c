@@ -5,6 +5,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/cli/events.h"
 #include "runtime/cli/relay.h"
 #include "runtime/console.h"
 
@@ -42,6 +43,7 @@ static int note_start(struct record *r, struct err *err)
 {
 	char now[STR_TIME_LEN];
 
+	event_container(r, "start");
 	/* One file less to write: a container that removes itself is running, or it is not there. */
 	if (r->auto_remove)
 		return 0;

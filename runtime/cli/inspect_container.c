@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/cli/config.h"
 #include "runtime/cli/container_net.h"
+#include "runtime/cli/health.h"
 #include "runtime/cli/inspect.h"
 #include "runtime/cli/launch.h"
 #include "runtime/cli/status.h"
@@ -55,6 +56,7 @@ static void write_state(struct view *v)
 {
 	const struct record *r = v->r;
 	bool alive = v->state == RECORD_RUNNING || v->state == RECORD_PAUSED;
+	AUTO_FREE char *health = NULL;
 
 	object(v, "State");
 	text(v, "Status", record_state_name(v->state));
@@ -68,6 +70,11 @@ static void write_state(struct view *v)
 	text(v, "Error", r->error);
 	text(v, "StartedAt", r->started ? r->started : r->auto_remove && alive ? r->created : NO_TIME);
 	text(v, "FinishedAt", r->finished && !alive ? r->finished : NO_TIME);
+	health = health_status(r);
+	if (health) {
+		json_key(v->w, "Health");
+		health_json(r, v->w);
+	}
 	end(v);
 }
 

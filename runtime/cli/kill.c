@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/cli/events.h"
 #include "runtime/cli/launch.h"
 #include "runtime/cli/select.h"
 
@@ -42,6 +43,8 @@ static int kill_one(struct record *r, void *arg, struct err *err)
 	x = load_running(r, "kill", &c, err);
 	if (x == 0)
 		x = container_kill(c, sig, false, err);
+	if (x == 0)
+		event_container_with(r, "kill", "signal", o->signal);
 	return x < 0 ? x : 1;
 }
 
@@ -83,6 +86,8 @@ static int pause_one(struct record *r, void *arg UNUSED, struct err *err)
 
 	if (x == 0)
 		x = container_pause(c, err);
+	if (x == 0)
+		event_container(r, "pause");
 	return x < 0 ? x : 1;
 }
 
@@ -93,6 +98,8 @@ static int unpause_one(struct record *r, void *arg UNUSED, struct err *err)
 
 	if (x == 0)
 		x = container_resume(c, err);
+	if (x == 0)
+		event_container(r, "unpause");
 	return x < 0 ? x : 1;
 }
 

@@ -5,6 +5,8 @@
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/sys.h"
+#include "runtime/cli/events.h"
+#include "runtime/cli/health.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -316,7 +318,12 @@ int start_created(struct record *r, struct err *err)
 	r->started = arena_strdup(&r->arena, now);
 	r->finished = r->error = NULL;
 	r->stopped = r->oom_killed = false;
-	return record_save(r, err);
+	x = record_save(r, err);
+	if (x == 0) {
+		event_container(r, "start");
+		health_start_monitor(r);
+	}
+	return x;
 }
 
 int start_detached(struct record *r, const struct run_options *o, struct err *err)

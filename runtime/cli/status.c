@@ -2,6 +2,7 @@
 #include "runtime/cli/status.h"
 
 #include "runtime/base/mem.h"
+#include "runtime/cli/health.h"
 #include "runtime/cli/table.h"
 
 #include <dirent.h>
@@ -14,7 +15,7 @@
 char *status_text(const struct record *r, enum record_state s)
 {
 	int64_t since = record_since(r, s);
-	AUTO_FREE char *age = table_age(since ? time(NULL) - since : 0);
+	AUTO_FREE char *age = table_age(since ? time(NULL) - since : 0), *health = NULL;
 
 	switch (s) {
 	case RECORD_CREATED:
@@ -22,6 +23,9 @@ char *status_text(const struct record *r, enum record_state s)
 	case RECORD_STARTING:
 		return xstrdup("Initialized");
 	case RECORD_RUNNING:
+		health = health_status(r);
+		if (health)
+			return xasprintf("Up %s (%s%s)", age, str_eq(health, "starting") ? "health: " : "", health);
 		return xasprintf("Up %s", age);
 	case RECORD_PAUSED:
 		return xasprintf("Up %s (Paused)", age);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/cli/launch.h"
 
+#include "runtime/cli/events.h"
 #include "runtime/cli/select.h"
 
 #include <errno.h>
@@ -57,6 +58,8 @@ int stop_container(struct record *r, int timeout_s, bool by_hand, struct err *er
 			return x;
 	}
 	x = wait_container(r, -1, &code, err);
+	if (x == 0)
+		event_container(r, "stop");
 	return x;
 }
 

@@ -155,3 +155,24 @@ const char *helper_words(char *said)
 			said[i] = ';';
 	return n ? said : "no message";
 }
+
+int helper_spawn(const char *const argv[])
+{
+	pid_t pid = fork();
+	int null;
+
+	if (pid < 0)
+		return -errno;
+	if (pid > 0)
+		return sys_wait_pid(pid) == 0 ? 0 : -EIO;
+	/* The middle process ends at once: the program is nobody's child here. */
+	pid = fork();
+	if (pid != 0)
+		_exit(pid < 0);
+	(void)setsid();
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 || sys_close_range(3, ~0U, 0) < 0)
+		_exit(126);
+	execvp(argv[0], (char *const *)(uintptr_t)argv);
+	_exit(127);
+}

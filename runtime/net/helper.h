@@ -21,6 +21,9 @@ struct helper_io {
 };
 int helper_talk(const char *path, struct helper_io *io) MUST_CHECK;
 
+/* Leave a program running on its own: a new session, /dev/null for input and output, its parent not waiting. */
+int helper_spawn(const char *const argv[]) MUST_CHECK;
+
 /* What a program said, for a message: line ends become "; ". "no message" when it is empty. Changes it. */
 const char *helper_words(char *said);
 
