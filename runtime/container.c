@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define MAX_ID 1024
-#define MAX_STATE_BYTES (4u << 20)
+#define MAX_STATE_BYTES (64u << 20)
 
 const char *container_status_name(enum container_status s)
 {

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,10 +13,6 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/sys.h"
 #include "runtime/hooks.h"
-
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U
-#endif
 
 #define HEAD_MAX 200 /* bytes of a hook's stderr that go into the error */
 
@@ -38,22 +33,6 @@ static void hook_run_done(struct hook_run *h)
 	fd_close(&h->pidfd);
 	fd_close(&h->fail_fd);
 	fd_close(&h->text_fd);
-}
-
-/* The state as a file: a hook reads all of it, a part, or nothing, and nobody has to wait for it or mind SIGPIPE. */
-static int make_state_file(const char *state, size_t n)
-{
-	AUTO_CLOSE int fd = memfd_create("state.json", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
-	int r;
-
-	if (fd < 0 && errno == EINVAL) /* before 6.3 */
-		fd = memfd_create("state.json", MFD_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	r = fd_write_all(fd, state, n);
-	if (r < 0)
-		return r;
-	return TAKE_FD(fd);
 }
 
 /* ---- child ---- */
@@ -247,13 +226,12 @@ static int hook_run_one(const struct spec_hook *hook, const char *state, size_t 
 	CLEANUP(hook_run_done) struct hook_run h = {
 		.hook = hook, .out_fd = out_fd, .err_fd = err_fd, .pidfd = -1, .fail_fd = -1, .text_fd = -1
 	};
-	AUTO_CLOSE int state_fd = make_state_file(state, n);
+	/* The state as a file: a hook reads all of it, a part, or nothing, and nobody has to wait for it or mind SIGPIPE. */
+	AUTO_CLOSE int state_fd = fd_memory_file("state.json", state, n);
 	int r, status;
 
 	if (state_fd < 0)
 		return err_sys(err, state_fd, "make a file for its stdin");
-	if (lseek(state_fd, 0, SEEK_SET) < 0)
-		return err_sys(err, -errno, "rewind its stdin");
 	h.state_fd = state_fd;
 	r = hook_spawn(&h, err);
 	if (r < 0 && h.pid <= 0)

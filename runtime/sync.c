@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 
 static const char *const kind_names[SYNC_KINDS] = {
@@ -14,13 +15,24 @@ static const char *const kind_names[SYNC_KINDS] = {
 	[SYNC_NOTIFY] = "notify",      [SYNC_NOTIFY_DONE] = "notify-done", [SYNC_FAILED] = "failed", [SYNC_NIC] = "nic",
 };
 
+/* Bit of the header: the data of a GO came as a file in memory. */
+#define IN_FILE (1u << 31)
+
+static int send_file(int sock, uint32_t head, const void *data, size_t n)
+{
+	AUTO_CLOSE int fd = fd_memory_file("sync", data, n);
+
+	head |= IN_FILE;
+	return fd < 0 ? fd : fd_send(sock, &head, sizeof(head), &fd, 1);
+}
+
 int sync_send(int sock, enum sync_kind kind, const void *data, size_t n, int fd)
 {
 	AUTO_FREE char *message = NULL;
 	uint32_t head = kind;
 
 	if (n > SYNC_MAX_DATA)
-		return -EMSGSIZE;
+		return kind == SYNC_GO && fd < 0 && n <= SYNC_MAX_FILE ? send_file(sock, head, data, n) : -EMSGSIZE;
 	message = xmalloc(sizeof(head) + n);
 	memcpy(message, &head, sizeof(head));
 	if (n)
@@ -35,6 +47,27 @@ static int take_failure(const char *data, size_t n, struct err *err)
 	memcpy(err, data, sizeof(*err));
 	err_sanitize(err);
 	return -err->code;
+}
+
+static int take_file(int fd, char **ret_data, size_t *ret_n, struct err *err)
+{
+	AUTO_FREE char *data = NULL;
+	struct stat st;
+	ssize_t n;
+
+	if (!ret_data)
+		return SYNC_GO;
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > SYNC_MAX_FILE)
+		return err_set(err, EPROTO, "message 'go' without its data");
+	data = xmalloc((size_t)st.st_size + 1);
+	n = fd_read_all(fd, data, (size_t)st.st_size);
+	if (n < 0)
+		return err_sys(err, (int)n, "read the data of message 'go'");
+	data[n] = '\0';
+	*ret_data = TAKE_PTR(data);
+	if (ret_n)
+		*ret_n = (size_t)n;
+	return SYNC_GO;
 }
 
 int sync_recv(int sock, unsigned allowed, char **ret_data, size_t *ret_n, int *ret_fd, struct err *err)
@@ -64,6 +97,8 @@ int sync_recv(int sock, unsigned allowed, char **ret_data, size_t *ret_n, int *r
 	n = got ? (size_t)got - sizeof(head) : 0;
 	if (head == SYNC_FAILED)
 		return take_failure(message + sizeof(head), n, err);
+	if (head == (SYNC_GO | IN_FILE) && allowed & 1u << SYNC_GO)
+		return take_file(fd, ret_data, ret_n, err);
 	if (head >= SYNC_KINDS || !(allowed & 1u << head))
 		return err_set(err, EPROTO, "container init: unexpected message '%s'",
 			       head < SYNC_KINDS ? kind_names[head] : "of unknown kind");

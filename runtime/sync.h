@@ -22,7 +22,8 @@
  *     <--------------------------------- end of file  execve closed the socket: the program runs
  *     <--------------------------------- FAILED {err} instead of any message of the child
  *
- * One SOCK_SEQPACKET message each: a header and up to SYNC_MAX_DATA bytes. The parent treats the child's
+ * One SOCK_SEQPACKET message each: a header and up to SYNC_MAX_DATA bytes; more data of a GO (a state with large annotations)
+ * travels as a file in memory. The parent treats the child's
  * messages as hostile once the child has entered the container.
  */
 enum sync_kind {
@@ -39,6 +40,7 @@ enum sync_kind {
 };
 
 #define SYNC_MAX_DATA (120u << 10)
+#define SYNC_MAX_FILE (64u << 20)
 
 /* fd < 0: none is sent. */
 int sync_send(int sock, enum sync_kind kind, const void *data, size_t n, int fd) MUST_CHECK;

@@ -7,10 +7,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
 
 void fd_close(int *fd)
 {
@@ -90,6 +95,21 @@ int fd_read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *r
 		*ret_len = len;
 	*ret = TAKE_PTR(p);
 	return 0;
+}
+
+int fd_memory_file(const char *name, const void *data, size_t n)
+{
+	AUTO_CLOSE int fd = memfd_create(name, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+	int r;
+
+	if (fd < 0 && errno == EINVAL) /* before 6.3 */
+		fd = memfd_create(name, MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = fd_write_all(fd, data, n);
+	if (r < 0)
+		return r;
+	return lseek(fd, 0, SEEK_SET) < 0 ? -errno : TAKE_FD(fd);
 }
 
 int fd_write_file(int dir_fd, const char *path, const char *text)

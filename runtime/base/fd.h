@@ -17,6 +17,9 @@ ssize_t fd_read_all(int fd, void *buf, size_t n) MUST_CHECK;
  * (proc and cgroup files have size 0). */
 int fd_read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_len) MUST_CHECK;
 
+/* A file in memory with these n bytes, to be read from its start; CLOEXEC. -errno. */
+int fd_memory_file(const char *name, const void *data, size_t n) MUST_CHECK;
+
 /* Write text to an existing file (proc, cgroup, sysfs) in one write(2). -errno. */
 int fd_write_file(int dir_fd, const char *path, const char *text) MUST_CHECK;
 

@@ -175,3 +175,15 @@ KINDS="prestart createRuntime createContainer startContainer poststart poststop"
 	ct_up
 	wait_for grep -q hooked "$T/$ID.out"
 }
+
+@test "hooks: annotations of 700 KiB are no limit" {
+	not_in "has a limit" runc crun
+	mk_sh 'exit 0' '.annotations = {big: ("x" * 700000)}'
+	local k
+	for k in prestart createContainer startContainer poststart poststop; do hook $k "wc -c >>$R/$k"; done
+	edit '.hooks.startContainer[0] = {path: "/bin/sh", args: ["sh", "-c", "wc -c >>/startContainer"], env: ["PATH=/bin"]}'
+	ct_up
+	wait_for is_status stopped
+	rt delete "$ID"
+	for k in prestart createContainer startContainer poststart poststop; do [ "$(cat "$R/$k")" -gt 700000 ]; done
+}

@@ -31,7 +31,13 @@ int main(void)
 	is_int(sync_send(pair[0], SYNC_START, NULL, 0, -1), 0, "sync: send what is not expected");
 	is_int(sync_recv(pair[1], ANY, NULL, NULL, NULL, &err), -EPROTO, "sync: which is refused");
 	like(err.msg, "'start'", "sync: by name");
-	is_int(sync_send(pair[0], SYNC_GO, big, SYNC_MAX_DATA + 1, -1), -EMSGSIZE, "sync: too large to send");
+	is_int(sync_send(pair[0], SYNC_READY, big, SYNC_MAX_DATA + 1, -1), -EMSGSIZE, "sync: too large to send");
+	free(data);
+	data = NULL;
+	memset(big, 'x', SYNC_MAX_DATA + 1);
+	is_int(sync_send(pair[0], SYNC_GO, big, SYNC_MAX_DATA + 1, -1), 0, "sync: a large go");
+	is_int(sync_recv(pair[1], ANY, &data, &n, NULL, &err), SYNC_GO, "sync: is received");
+	ok(n == SYNC_MAX_DATA + 1 && memcmp(data, big, n) == 0, "sync: whole");
 	(void)!send(pair[0], &bad_kind, sizeof(bad_kind), 0);
 	is_int(sync_recv(pair[1], ANY, NULL, NULL, NULL, &err), -EPROTO, "sync: an unknown kind is refused");
 	(void)!send(pair[0], "ab", 2, 0);
