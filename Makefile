@@ -257,13 +257,16 @@ hot: all $(B)/bench/touched
 	$(Q)tests/bench/hot.sh $(B)
 	$(Q)rm $(B)/bin/brig-oci
 	$(Q)$(MAKE) --no-print-directory all
+.PHONY: bench-images
+bench-images: all # needs docker-registry, podman, skopeo, umoci, time, jq
+	$(Q)tests/bench/images.sh $(B)
 $(B)/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -D_GNU_SOURCE -I. -std=gnu17 -O2 $(WARN) -static -o $@ $<
 
 # ---- analysers ----
 
-LINT_SRC := $(shell git ls-files '*.c' 2>/dev/null | grep -v -e ^tests/ -e ^images/ -e ^vm-mode/)
+LINT_SRC := $(shell git ls-files '*.c' 2>/dev/null | grep -v -e ^tests/ -e ^vm-mode/)
 LINT_SH  := $(shell git ls-files '*.sh' .ci/run 2>/dev/null)
 .PHONY: lint lint-tidy lint-cppcheck lint-analyzer lint-shell lint-graph hdr-check
 lint: lint-graph hdr-check lint-shell lint-cppcheck lint-tidy lint-analyzer

@@ -21,10 +21,9 @@ struct load {
 static void blob_member(const struct digest *d, char out[DIGEST_TEXT_LEN + 8])
 {
 	char text[DIGEST_TEXT_LEN];
+	size_t n = strcspn(digest_text(d, text), ":");
 
-	digest_text(d, text);
-	*strchr(text, ':') = '/';
-	(void)snprintf(out, DIGEST_TEXT_LEN + 8, "blobs/%s", text);
+	(void)snprintf(out, DIGEST_TEXT_LEN + 8, "blobs/%.*s/%s", (int)n, text, text + n + 1);
 }
 
 static int import_member(struct load *l, const char *member, const struct layer_options *expected, struct layer_result *ret,

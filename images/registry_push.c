@@ -22,8 +22,14 @@ int registry_has_blob(struct registry_conn *c, const struct digest *d, bool *ret
 /* Where an upload goes on: Location, against the address that it came from. */
 static int upload_address(const struct registry_conn *c, const struct http_response *resp, char **ret, struct err *err)
 {
-	*ret = resp->location ? http_join(c->r->base, resp->location) : NULL;
-	return *ret ? 0 : err_set(err, EIO, "%s starts an upload and does not say where", c->r->ref.host);
+	char *next = resp->location ? http_join(c->r->base, resp->location) : NULL;
+
+	if (!next) {
+		err_set(err, EIO, "%s starts an upload and does not say where", c->r->ref.host);
+		return -EIO;
+	}
+	*ret = next;
+	return 0;
 }
 
 int registry_mount_blob(struct registry_conn *c, const struct digest *d, const char *from, bool *ret, char **ret_upload, struct err *err)
@@ -78,7 +84,8 @@ static int finish_upload(struct upload *u, uint64_t offset, uint64_t n, bool *re
 	static const char *const headers[] = { "Content-Type: application/octet-stream", NULL };
 	AUTO_RESPONSE struct http_response resp = { 0 };
 	char text[DIGEST_TEXT_LEN];
-	AUTO_FREE char *url = xasprintf("%s%cdigest=%s", u->url, strchr(u->url, '?') ? '&' : '?', digest_text(u->digest, text));
+	const char *at = u->url ? u->url : ""; /* always set here; the analyser loses sight of it */
+	AUTO_FREE char *url = xasprintf("%s%cdigest=%s", at, strchr(at, '?') ? '&' : '?', digest_text(u->digest, text));
 	struct http_request q = { .method = "PUT", .url = url, .headers = headers, .body_fd = u->fd, .has_file = n > 0, .file_offset = offset,
 				  .file_size = n, .sent = u->sent, .ctx = u->ctx };
 	int r = registry_call_once(u->c, &q, &resp, ret_again, pause, err);
@@ -120,8 +127,11 @@ static int send_all(struct upload *u, uint64_t chunk, bool *ret_again, unsigned 
 
 	*ret_again = false;
 	*pause = 0;
-	if (!u->url)
+	if (!u->url) {
 		r = start_upload(u->c, &u->url, err);
+		if (r < 0)
+			return r;
+	}
 	while (r == 0 && chunk && at < u->size) {
 		uint64_t n = u->size - at < chunk ? u->size - at : chunk;
 

@@ -155,10 +155,9 @@ int store_write_file(struct store *s, const char *path, const void *data, size_t
 char *store_blob_path(const struct digest *d)
 {
 	char text[DIGEST_TEXT_LEN];
+	size_t n = strcspn(digest_text(d, text), ":");
 
-	digest_text(d, text);
-	*strchr(text, ':') = '/';
-	return xasprintf("blobs/%s", text);
+	return xasprintf("blobs/%.*s/%s", (int)n, text, text + n + 1);
 }
 
 char *store_layer_path(const struct digest *d, const char *ending)

@@ -365,7 +365,7 @@ int store_drop_ref(struct store *s, const char *owner, struct err *err)
 	AUTO_FREE char *path = NULL;
 	int r = ref_path(owner, &path, err);
 
-	if (r < 0)
+	if (r < 0 || !path)
 		return r;
 	if (unlinkat(s->root_fd, path, 0) < 0 && errno != ENOENT)
 		return err_sys(err, -errno, "remove '%s/%s'", s->root, path);

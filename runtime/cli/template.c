@@ -233,13 +233,15 @@ static int run_command(struct run *r, const struct template_command *c, const st
 
 static int run_pipe(struct run *r, const struct template_pipe *p, const struct json *dot, const struct json **ret)
 {
-	const struct json *v = NULL;
+	const struct json *v = dot; /* a pipe has one command at least */
+	bool piped = false;
 
 	for (const struct template_command *c = p->first; c; c = c->next) {
-		int x = run_command(r, c, dot, v, &v);
+		int x = run_command(r, c, dot, piped ? v : NULL, &v);
 
 		if (x < 0)
 			return x;
+		piped = true;
 	}
 	*ret = v;
 	return 0;

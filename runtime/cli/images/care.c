@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/cli/images/command.h"
 
+#include "images/pull.h"
+#include "runtime/cli/images/progress.h"
+#include "runtime/cli/images/registry_options.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -121,12 +125,15 @@ const struct image_command image_cmd_prune = {
 /* ---- fsck ---- */
 
 struct fsck_options {
-	bool repair;
+	struct registry_flags r;
+	bool repair, quiet;
 };
 
 #define T struct fsck_options
 static const struct option_row fsck_rows[] = {
-	OPT_FLAG(T, repair, "repair", 0, "remove what is damaged, build again what can be built, fetch again what has a registry"),
+	OPT_FLAG(T, quiet, "quiet", 'q', "print no progress of what is fetched again"),
+	OPT_FLAG(T, repair, "repair", 0, "remove what is damaged, build again what can be built, fetch again what came from a registry"),
+	REGISTRY_FLAG_ROWS(T),
 	OPT_END,
 };
 #undef T
@@ -136,12 +143,73 @@ static void print_finding(void *ctx UNUSED, const char *what, const char *why)
 	printf("%s: %s\n", what, why);
 }
 
+/* Are manifest, config and every layer of the image there? */
+static bool is_whole(struct image_cli *cli, const struct store_image *i)
+{
+	AUTO_VIEW struct image_view v = { 0 };
+
+	if (image_view_load(&cli->store, i, &v, &(struct err){ 0 }) < 0)
+		return false;
+	for (size_t k = 0; k < v.config.n_diff_ids; k++)
+		if (!store_has_layer(&cli->store, &v.config.diff_ids[k]))
+			return false;
+	return true;
+}
+
+/* Fetch an image that lost something from where it came: from the first such place that still has it. */
+static void fetch_again(struct image_cli *cli, const struct store_image *i, const struct pull_options *po)
+{
+	for (size_t k = 0; k < i->n_names; k++) {
+		struct err err = { 0 };
+
+		if (!lookup_is_digest_name(i->names[k]))
+			continue;
+		if (pull_repair(&cli->store, &i->manifest, i->names[k], po, &err) == 0) {
+			printf("%s: fetched again\n", i->names[k]);
+			return;
+		}
+		printf("%s: cannot be fetched again: %s\n", i->names[k], err.msg);
+	}
+}
+
+static int refetch(struct image_cli *cli, const struct fsck_options *f, struct err *err)
+{
+	AUTO_CREDENTIALS struct credentials creds = { 0 };
+	AUTO_PROGRESS struct progress progress;
+	struct pull_options po = { .parallel = cli->settings.parallel_layers };
+	struct store_image *list = NULL;
+	size_t n = 0;
+	int r;
+
+	progress_init(&progress, f->quiet, false);
+	po.observer = &progress.observer;
+	r = registry_flags_read(&f->r, &cli->settings, &creds, &po.registry, err);
+	if (r == 0)
+		r = store_list(&cli->store, &list, &n, err);
+	for (size_t i = 0; i < n; i++)
+		if (!is_whole(cli, &list[i]))
+			fetch_again(cli, &list[i], &po);
+	store_list_done(list, n);
+	return r;
+}
+
+static void count_finding(void *ctx UNUSED, const char *what UNUSED, const char *why UNUSED)
+{
+}
+
 static int run_fsck(struct image_cli *cli, void *target, char **operands UNUSED, struct err *err)
 {
 	const struct fsck_options *f = target;
 	struct store_fsck_options o = { .repair = f->repair, .report = print_finding };
 	int r = store_fsck(&cli->store, &o, err);
 
+	if (r >= 0 && f->repair) {
+		r = refetch(cli, f, err);
+		/* What is left now stays. */
+		o = (struct store_fsck_options){ .report = count_finding };
+		if (r == 0)
+			r = store_fsck(&cli->store, &o, err);
+	}
 	return r > 0 ? 1 : r;
 }
 
@@ -152,6 +220,7 @@ const struct image_command image_cmd_fsck = {
 	.help = "check every byte of the image store; exit with 1 when something is damaged",
 	.options = fsck_rows,
 	.target_size = sizeof(struct fsck_options),
+	.defaults = &(const struct fsck_options){ .r.tls_verify = true },
 	.run = run_fsck,
 };
 

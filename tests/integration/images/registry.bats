@@ -362,6 +362,24 @@ says() { [[ $output == *"$1"* ]] || { echo "said: $output"; return 1; }; }
 	[ "$(find S/tmp -type f | wc -l)" -eq 0 ]
 }
 
+@test "fsck finds damage, and repairs it by fetching again" {
+	brig pull -q "$PLAIN/test/small:v1"
+	for what in data entries; do
+		file=$(find S/layers -name "*.$what" -size +0 | head -n 1)
+		chmod u+w "$file"
+		printf XXXX | dd of="$file" bs=1 seek=500 conv=notrunc status=none
+		run brig image fsck
+		[ "$status" -eq 1 ]
+		run brig image fsck --repair
+		[ "$status" -eq 0 ] || { echo "said: $output"; return 1; }
+		says "fetched again"
+		brig image fsck
+	done
+	rm S/blobs/sha256/"$(image_id)"
+	brig image fsck --repair >/dev/null
+	brig image unpack "$PLAIN/test/small:v1" u
+}
+
 @test "several pulls and a prune at the same time" {
 	for i in 1 2 3 4; do brig pull -q "$PLAIN/test/small:v1" >"out$i" & done
 	brig image prune -f >/dev/null 2>&1 &
