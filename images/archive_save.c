@@ -28,7 +28,9 @@ static int tar_header(struct out *o, const char *name, uint64_t size)
 	unsigned sum = 0;
 
 	(void)snprintf(h, 100, "%s", name);
-	memcpy(h + 100, "0000644\0" "0000000\0" "0000000\0", 24);
+	(void)snprintf(h + 100, 8, "0000644");
+	(void)snprintf(h + 108, 8, "0000000");
+	(void)snprintf(h + 116, 8, "0000000");
 	if (size < 1ULL << 33) {
 		(void)snprintf(h + 124, 12, "%011llo", (unsigned long long)size);
 	} else {
@@ -36,10 +38,11 @@ static int tar_header(struct out *o, const char *name, uint64_t size)
 		for (int i = 0; i < 8; i++)
 			h[135 - i] = (char)(size >> 8 * i & 0xff);
 	}
-	memcpy(h + 136, "00000000000", 11);
+	(void)snprintf(h + 136, 12, "00000000000");
 	memset(h + 148, ' ', 8);
 	h[156] = '0';
-	memcpy(h + 257, "ustar\0" "00", 8);
+	(void)snprintf(h + 257, 6, "ustar");
+	h[263] = h[264] = '0';
 	for (size_t i = 0; i < sizeof(h); i++)
 		sum += (uint8_t)h[i];
 	(void)snprintf(h + 148, 8, "%06o", sum);
@@ -58,12 +61,13 @@ static int put_stream(struct out *o, const char *name, int fd, uint64_t size, st
 {
 	AUTO_CLOSE int file_fd = -1;
 	uint64_t left = size;
-	int to = o->tar_fd, r = 0;
+	int to, r = 0;
 
 	if (o->tar_fd >= 0)
 		r = tar_header(o, name, size);
 	else
-		to = file_fd = openat(o->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+		file_fd = openat(o->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	to = o->tar_fd >= 0 ? o->tar_fd : file_fd;
 	if (to < 0)
 		r = -errno;
 	while (r == 0 && left) {
@@ -133,14 +137,15 @@ static int put_tar(struct store *s, struct out *o, const struct digest *diff_id,
 {
 	AUTO_FREE char *path = store_blob_path(diff_id);
 	AUTO_CLOSE int file_fd = -1;
-	int to = o->tar_fd, r = 0;
+	int to, r = 0;
 
 	if (!is_new(o, diff_id))
 		return 0;
 	if (o->tar_fd >= 0)
 		r = tar_header(o, path, size);
 	else
-		to = file_fd = openat(o->dir_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+		file_fd = openat(o->dir_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	to = o->tar_fd >= 0 ? o->tar_fd : file_fd;
 	if (r < 0 || to < 0)
 		return err_sys(err, r < 0 ? r : -errno, "write '%s'", path);
 	r = export_tar(s, diff_id, write_member, &to, err);

@@ -211,7 +211,7 @@ static const struct source_member *find(const struct source *s, const char *name
 
 bool source_has(const struct source *s, const char *name)
 {
-	struct source_stream st;
+	struct source_stream st = { .fd = -1 };
 
 	if (source_stream_open(s, name, &st, NULL) < 0)
 		return false;

@@ -54,8 +54,8 @@ int export_tar(struct store *s, const struct digest *diff_id, int (*sink)(void *
 	struct checked c = { .hash = hash, .sink = sink, .ctx = ctx };
 	char text[DIGEST_TEXT_LEN];
 	struct digest got;
-	void *table;
-	size_t n;
+	void *table = NULL;
+	size_t n = 0;
 	int r;
 
 	if (log_fd < 0)
@@ -77,8 +77,8 @@ int export_tar(struct store *s, const struct digest *diff_id, int (*sink)(void *
 int export_tar_size(struct store *s, const struct digest *diff_id, uint64_t *ret, struct err *err)
 {
 	struct entry_reader reader;
-	void *table;
-	size_t n;
+	void *table = NULL;
+	size_t n = 0;
 	int r = map_table(s, diff_id, &table, &n, err);
 
 	if (r < 0)

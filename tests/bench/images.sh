@@ -6,7 +6,7 @@
 set -eu
 brig=$(realpath "$1")/bin/brig-images
 rounds=${2:-3}
-dir=${BENCH_DIR:-/var/tmp}/brig-bench-images
+dir=$(mktemp -d "${BENCH_DIR:-/var/tmp}/brig-bench-images.XXXXXX")
 export BRIG_CONF=$dir/brig.conf REGISTRY_AUTH_FILE=$dir/auth.json CONTAINERS_REGISTRIES_CONF=$dir/registries.conf
 for tool in docker-registry podman skopeo umoci jq; do
 	command -v "$tool" >/dev/null || { echo "bench-images: needs $tool"; exit 1; }
@@ -19,8 +19,6 @@ cleanup() {
 	rm -rf "$dir"
 }
 trap cleanup EXIT
-rm -rf "$dir"
-mkdir -p "$dir"
 cd "$dir"
 : >brig.conf
 : >registries.conf
