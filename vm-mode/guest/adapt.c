@@ -90,7 +90,7 @@ static int adapt_namespaces(struct agent *a, struct spec *s, const struct proto_
 		if (how == PROTO_NS_SPEC)
 			continue;
 		ns->path = NULL;
-		if (how == PROTO_NS_SANDBOX) {
+		if (how == PROTO_NS_SANDBOX && sandbox) { /* the message's reader has seen to it that one is named */
 			ns->present = true;
 			ns->path = arena_printf(&s->arena, "/proc/%d/ns/%s", (int)sandbox->c->pid, ns_proc_names[t]);
 		} else if (t == NS_USER || t == NS_PID || t == NS_MNT || t == NS_TIME) {

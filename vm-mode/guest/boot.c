@@ -49,13 +49,11 @@ static const struct guest_mount mounts[] = {
 /* Kernel threads share our root, so the kernel's /sbin/modprobe is looked for in the new one: it is this program (modules.c). */
 static int keep_modules(struct err *err)
 {
-	AUTO_CLOSE int fd = -1;
-
 	if (access("/modules", F_OK) < 0)
 		return 0;
 	(void)mkdir("/root/modules", 0755); /* the binds tell */
 	(void)mkdir("/root/sbin", 0755);
-	fd = open("/root/init", O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+	(void)mknod("/root/init", S_IFREG | 0755, 0);
 	if (mount("/modules", "/root/modules", NULL, MS_BIND, NULL) < 0 || mount("/init", "/root/init", NULL, MS_BIND, NULL) < 0 ||
 	    symlink("../init", "/root/sbin/modprobe") < 0)
 		return err_sys(err, -errno, "keep the modules");

@@ -67,6 +67,7 @@ static int spawn(struct agent *a, struct guest_process *p, struct launch *l, uin
 	l->in_child = in_child;
 	l->in_child_arg = &setup;
 	r = launch_spawn(l, &p->pid, &p->pidfd, err);
+	l->in_child_arg = NULL;
 	if (r < 0)
 		return r;
 	p->sync.fd = TAKE_FD(l->parent_sync_fd);

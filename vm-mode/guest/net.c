@@ -145,7 +145,7 @@ static int interface(int fd, const struct json *o, struct err *err)
 	if (r < 0)
 		return err_sys(err, r, "net: interface '%s'", name);
 	for (const struct json *n = list && list->type == JSON_ARRAY ? list->u.kids.first : NULL; n; n = n->next) {
-		struct addr a;
+		struct addr a = { 0 };
 
 		r = n->type == JSON_STRING ? parse_addr(n, n->u.string, &a, err) : json_err(err, "net", n, EINVAL, "not a string");
 		if (r < 0)

@@ -9,10 +9,13 @@
 /* A request whose answer is "done", or data in out. Those that answer later return LATER. */
 #define LATER 1
 
-static int find(struct agent *a, const char *id, struct guest_container **ret, struct err *err)
+static struct guest_container *find(struct agent *a, const char *id, struct err *err)
 {
-	*ret = container_find(a, id);
-	return *ret ? 0 : err_set(err, ENOENT, "container \"%s\" does not exist", id);
+	struct guest_container *g = container_find(a, id);
+
+	if (!g)
+		(void)err_set(err, ENOENT, "container \"%s\" does not exist", id);
+	return g;
 }
 
 static int check_number(struct agent *a, uint32_t id, struct err *err)
@@ -40,29 +43,31 @@ static int on_create(struct agent *a, const struct frame *f, struct err *err)
 
 static int on_exec(struct agent *a, const struct frame *f, struct err *err)
 {
-	struct guest_container *g = NULL;
+	struct guest_container *g;
 	struct proto_exec m;
 	int r = proto_unpack_exec(f->data, f->len, &m, err);
 
 	if (!r)
-		r = find(a, m.container, &g, err);
-	if (!r)
 		r = check_number(a, f->id, err);
 	if (r < 0)
 		return r;
+	g = find(a, m.container, err);
+	if (!g)
+		return -ENOENT;
 	r = guest_exec(a, g, &m, f->id, f->seq, err);
 	return r ? r : LATER;
 }
 
 static int on_kill(struct agent *a, const struct frame *f, struct err *err)
 {
-	struct guest_container *g = NULL;
+	struct guest_container *g;
 	struct proto_kill m;
 	int r = proto_unpack_kill(f->data, f->len, &m, err);
 
-	if (!r)
-		r = find(a, m.container, &g, err);
-	return r ? r : guest_kill(a, g, f->id, (int)m.signal, err);
+	if (r < 0)
+		return r;
+	g = find(a, m.container, err);
+	return g ? guest_kill(a, g, f->id, (int)m.signal, err) : -ENOENT;
 }
 
 static int on_resize(struct agent *a, const struct frame *f, struct err *err)
@@ -82,17 +87,18 @@ static int on_resize(struct agent *a, const struct frame *f, struct err *err)
 static int on_update(struct agent *a, const struct frame *f, struct err *err)
 {
 	CLEANUP(arena_done) struct arena arena = { 0 };
-	struct guest_container *g = NULL;
+	struct guest_container *g;
 	struct spec_resources res;
 	struct proto_update m;
 	int r = proto_unpack_update(f->data, f->len, &m, err);
 
 	if (!r)
-		r = find(a, m.container, &g, err);
-	if (!r)
 		r = spec_parse_resources(&arena, &res, "resources.json", m.resources, strlen(m.resources), err);
 	if (r < 0)
 		return r;
+	g = find(a, m.container, err);
+	if (!g)
+		return -ENOENT;
 	adapt_resources(&res);
 	return cgroup_update(g->c->cgroup, &res, err);
 }
@@ -121,14 +127,15 @@ static int on_net(const struct frame *f, struct err *err)
 /* START, PAUSE, RESUME, STATS, PS, DELETE */
 static int on_container(struct agent *a, const struct frame *f, struct buf *out, struct err *err)
 {
-	struct guest_container *g = NULL;
+	struct guest_container *g;
 	const char *id;
 	int r = proto_unpack_text(f->type, f->data, f->len, &id, err);
 
-	if (!r)
-		r = find(a, id, &g, err);
 	if (r < 0)
 		return r;
+	g = find(a, id, err);
+	if (!g)
+		return -ENOENT;
 	switch ((int)f->type) {
 	case PROTO_START:
 		r = guest_start(a, g, f->seq, err);

@@ -342,6 +342,25 @@ for i in ((0x20, 0, 0, 0), (0x15, 0, 1, 83), (6, 0, 0, 0x50001), (6, 0, 0, 0x7ff
 	has "create error 2 sandbox 'pod' of container 'b' is not running"
 }
 
+@test "guest: a user namespace, and exec in it" {
+	share a
+	config a '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] |
+		.linux.gidMappings = [{containerID: 0, hostID: 100000, size: 65536}]' sh -c 'id -u; cat /proc/self/uid_map; sleep 100'
+	process p '.user = {uid: 7, gid: 8}' sh -c 'id -u; id -g; cat /proc/self/gid_map'
+	guest <<-END
+		create a 1 $T/a.json
+		start a
+		expect 1 100000
+		exec a 2 $T/p.json
+		wait 2
+		out 2
+		delete a
+		out 1
+	END
+	[ "$status" -eq 0 ]
+	follow 'seen 100000' 'out 2 7' '8' '0     100000      65536' 'delete ok' 'out 1 0'
+}
+
 @test "guest: delete ends what runs, with its left-overs, and the id can be used again" {
 	share a
 	config a . sh -c '(trap "" TERM; sleep 100) & echo up; sleep 100'
