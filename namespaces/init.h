@@ -26,6 +26,7 @@ struct init_ctx {
 	int null_fd;	    /* the host's /dev/null as a mount source */
 	int dev_fd;	    /* the container's /dev while devices are made, or -1 */
 	int mask_dir_fd;    /* attached shared read-only tmpfs that hides directories, or -1 */
+	const char *mount_context; /* linux.mountLabel where SELinux is enabled, or NULL */
 	struct program_move *move; /* for the child: move first of all; or NULL */
 	bool in_v2_cgroup;  /* born in cgroup_clone_fd() */
 	bool no_pivot;

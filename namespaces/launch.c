@@ -3,6 +3,7 @@
 
 #include "namespaces/spawn.h"
 #include "runtime/base/fd.h"
+#include "runtime/base/log.h"
 #include "runtime/base/program_move.h"
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
@@ -13,9 +14,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 void launch_init(struct launch *l, struct container *c, const struct spec_process *process)
@@ -111,6 +114,20 @@ int launch_own_console(struct launch *l, struct err *err)
 	return 0;
 }
 
+#define SELINUX_FS "/sys/fs/selinux"
+
+static const char *mount_context(const struct spec *s)
+{
+	struct statfs fs;
+
+	if (!s->mount_label)
+		return NULL;
+	if (statfs(SELINUX_FS, &fs) == 0 && fs.f_type == SELINUX_MAGIC)
+		return s->mount_label;
+	log_warn("linux.mountLabel '%s' is not in force: SELinux is not enabled in this kernel", s->mount_label);
+	return NULL;
+}
+
 int launch_plan(struct launch *l, bool no_pivot, struct err *err)
 {
 	struct container *c = l->ctx.container;
@@ -123,6 +140,7 @@ int launch_plan(struct launch *l, bool no_pivot, struct err *err)
 		r = idmap_rootless(&l->plan, c->spec, env.euid, env.egid, err);
 	if (!r)
 		r = ns_open_joined(c->spec, l->ctx.ns_fds, err);
+	l->ctx.mount_context = r < 0 ? NULL : mount_context(c->spec);
 	return r;
 }
 

@@ -51,8 +51,30 @@ static int set_option(int fs_fd, const char *option)
 {
 	const char *eq = strchr(option, '=');
 	AUTO_FREE char *key = eq ? xstrndup(option, (size_t)(eq - option)) : NULL;
+	AUTO_FREE char *value = eq ? xstrdup(eq + 1) : NULL;
+	size_t n = eq ? strlen(value) : 0;
 
-	return eq ? sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, key, eq + 1, 0) : sys_fsconfig(fs_fd, FSCONFIG_SET_FLAG, option, NULL, 0);
+	/* context="...", and its kin: the quotes belong to the syntax of mount(2)'s data. */
+	if (n >= 2 && value[0] == '"' && value[n - 1] == '"') {
+		memmove(value, value + 1, n - 2);
+		value[n - 2] = '\0';
+	}
+	return eq ? sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, key, value, 0) : sys_fsconfig(fs_fd, FSCONFIG_SET_FLAG, option, NULL, 0);
+}
+
+/* As strsep(3) at commas, but not inside of double quotes: SELinux contexts have commas, and come in quotes. */
+static char *next_option(char **rest)
+{
+	char *option = *rest, *p = option;
+	bool quoted = false;
+
+	if (!option)
+		return NULL;
+	for (; *p && (*p != ',' || quoted); p++)
+		quoted ^= *p == '"';
+	*rest = *p ? p + 1 : NULL;
+	*p = '\0';
+	return option;
 }
 
 static int set_options(int fs_fd, const char *type, const char *options, struct err *err)
@@ -60,7 +82,7 @@ static int set_options(int fs_fd, const char *type, const char *options, struct 
 	AUTO_FREE char *copy = xstrdup(options ? options : "");
 	char *rest = copy, *option;
 
-	while ((option = strsep(&rest, ","))) {
+	while ((option = next_option(&rest))) {
 		char what[160];
 		int r;
 
@@ -268,19 +290,31 @@ static char *tmpfs_options(struct init_ctx *ctx, const struct spec_mount *m)
 	return xasprintf("mode=%o%s%s", st.st_mode & 07777, m->data ? "," : "", m->data ? m->data : "");
 }
 
+/* The label of linux.mountLabel for file systems that store none of their own; procfs and its like have the kernel's. */
+static char *with_context(const struct init_ctx *ctx, const char *type, const char *options)
+{
+	static const char *const unlabelled[] = { "proc", "sysfs", "mqueue", "cgroup", "cgroup2" };
+	bool given = options && strstr(options, "context=");
+
+	for (size_t i = 0; i < ARRAY_SIZE(unlabelled); i++)
+		given |= strcmp(type, unlabelled[i]) == 0;
+	if (!ctx->mount_context || given)
+		return xstrdup(options ? options : "");
+	return xasprintf("%s%scontext=\"%s\"", options ? options : "", options && *options ? "," : "", ctx->mount_context);
+}
+
 static int make_fs(struct init_ctx *ctx, const struct spec_mount *m, struct err *err)
 {
 	const char *type = m->type ? m->type : "";
-	AUTO_FREE char *options = NULL;
+	AUTO_FREE char *own = strcmp(type, "tmpfs") == 0 ? tmpfs_options(ctx, m) : NULL;
+	AUTO_FREE char *options = with_context(ctx, type, own ? own : m->data);
 	int fd;
 
 	if (!*type)
 		return err_set(err, EINVAL, "mount on '%s': no type", m->destination);
-	if (strcmp(type, "tmpfs") == 0)
-		options = tmpfs_options(ctx, m);
 	/* tmpcopyup writes first. */
-	fd = mount_new(type, m->source ? m->source : type, options ? options : m->data,
-		       m->tmpcopyup ? m->flags & ~(uint64_t)MS_RDONLY : m->flags, err);
+	fd = mount_new(type, m->source ? m->source : type, options, m->tmpcopyup ? m->flags & ~(uint64_t)MS_RDONLY : m->flags,
+		       err);
 	if (fd == -EPERM && strcmp(type, "sysfs") == 0)
 		fd = sysfs_fallback(m, err);
 	return fd < 0 ? err_wrap(err, "mount on '%s'", m->destination) : fd;

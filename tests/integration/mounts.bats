@@ -225,3 +225,16 @@ options_of() { echo "awk '\$5 == \"$1\" {print \$6, \$7, \$8}' /proc/self/mounti
 	echo "$output"
 	[ "$status" = 0 ] && [ "$output" = 0 ]
 }
+
+@test "mountLabel: a warning where SELinux is not enabled; a context option is one word with its commas" {
+	not_in "no warning" runc crun
+	[ ! -d /sys/fs/selinux/booleans ] || skip "SELinux is enabled here"
+	mk_sh 'echo ran' '.linux.mountLabel = "system_u:object_r:x_t:s0:c1,c2"'
+	run ct_run
+	[ "$status" = 0 ]
+	[[ "$output" == *mountLabel*SELinux*ran* ]]
+	mk_bundle '.mounts += [{destination: "/mnt", type: "tmpfs", source: "tmpfs", options: ["size=1m", "context=\"system_u:object_r:x_t:s0:c1,c2\""]}]'
+	run ct_run
+	[ "$status" = 1 ]
+	[[ "$output" == *'option '"'"'context="system_u:object_r:x_t:s0:c1,c2"'"'"* ]]
+}
