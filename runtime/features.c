@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/features.h"
 
+#include "runtime/backend.h"
 #include "runtime/mount_options.h"
 #include "runtime/spec_fields.h"
 #include "runtime/version.h"
@@ -85,7 +86,7 @@ static void write_linux(struct json_writer *w)
 	json_end_object(w);
 }
 
-static void write_annotations(struct json_writer *w)
+static void write_annotations(struct json_writer *w, const struct runtime_opts *opts)
 {
 	static const char *const unsafe[] = { "bundle", "org.systemd.property.", "org.criu.config", "run.oci." };
 	const struct scmp_version *v = seccomp_version();
@@ -101,11 +102,14 @@ static void write_annotations(struct json_writer *w)
 	json_kv_string(w, "org.opencontainers.runc.checkpoint.enabled", "true");
 	json_kv_string(w, "brig.version", brig_version);
 	json_kv_string(w, "brig.commit", brig_commit);
+	json_kv_string(w, "brig.backend", opts->backend->name);
+	if (opts->backend->features)
+		opts->backend->features(opts, w);
 	json_end_object(w);
 	write_names(w, "potentiallyUnsafeConfigAnnotations", unsafe, ARRAY_SIZE(unsafe));
 }
 
-int features_print(struct buf *out)
+void features_print(const struct runtime_opts *opts, struct buf *out)
 {
 	struct json_writer w = { .out = out, .pretty = true };
 
@@ -115,8 +119,7 @@ int features_print(struct buf *out)
 	write_names(&w, "hooks", hook_names, HOOK_KINDS);
 	write_mount_options(&w);
 	write_linux(&w);
-	write_annotations(&w);
+	write_annotations(&w, opts);
 	json_end_object(&w);
 	buf_add(out, "\n");
-	return 0;
 }

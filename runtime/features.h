@@ -4,8 +4,10 @@
 
 #include "runtime/base/str.h"
 
-/* The runtime-spec's features document (features.md, features-linux.md), indented, with a newline at the end. Its content is
- * fixed when the program is built: it comes from the tables that read config.json. Returns 0. */
-int features_print(struct buf *out);
+struct runtime_opts;
+
+/* The runtime-spec's features document (features.md, features-linux.md), indented, with a newline at the end. It comes from the
+ * tables that read config.json; the backend adds annotations of its own. */
+void features_print(const struct runtime_opts *opts, struct buf *out);
 
 #endif

@@ -6,11 +6,11 @@
 
 static const struct option_row rows[] = { OPT_END };
 
-static int run(const struct runtime_opts *global UNUSED, void *target UNUSED, char **operands UNUSED, struct err *err)
+static int run(const struct runtime_opts *global, void *target UNUSED, char **operands UNUSED, struct err *err)
 {
 	AUTO_BUF struct buf text = { 0 };
 
-	features_print(&text);
+	features_print(global, &text);
 	return oci_print(&text, err);
 }
 

@@ -3,6 +3,7 @@
 #include "runtime/base/str.h"
 #include "tests/unit/tap.h"
 #include "vm-mode/host/exec.h"
+#include "vm-mode/host/jail.h"
 #include "vm-mode/host/net_tap.h"
 #include "vm-mode/host/netlink.h"
 #include "vm-mode/host/settings.h"
@@ -10,6 +11,10 @@
 
 #include <errno.h>
 #include <linux/pkt_cls.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define MIB (1024ull * 1024)
@@ -156,8 +161,40 @@ static void test_stdio(void)
 	frame_writer_done(&w);
 }
 
+static int in_child(enum jail_kind kind, long call)
+{
+	pid_t pid = fork();
+	int status = 0;
+
+	if (pid == 0) {
+		struct err err;
+
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || jail_thread(kind, &err) < 0)
+			_exit(2);
+		(void)syscall(call, -1, 0, 0, 0, 0, 0);
+		_exit(0);
+	}
+	(void)waitpid(pid, &status, 0);
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* A call that a monitor's thread has no business with kills the process; one that it needs does not. */
+static void test_jail(void)
+{
+	ok(in_child(JAIL_VCPU, SYS_read) == 0 && in_child(JAIL_DEVICE, SYS_openat) == 0 && in_child(JAIL_CONTROL, SYS_accept4) == 0,
+	   "jail: what each kind of thread needs");
+	ok(in_child(JAIL_VCPU, SYS_openat) == 128 + SIGSYS, "jail: a vCPU opens no files");
+	ok(in_child(JAIL_VCPU, SYS_ioctl) == 128 + SIGSYS, "jail: nor does it send an ioctl but KVM's");
+	ok(in_child(JAIL_DEVICE, SYS_socket) == 128 + SIGSYS && in_child(JAIL_DEVICE, SYS_execve) == 128 + SIGSYS &&
+		   in_child(JAIL_DEVICE, SYS_clone) == 128 + SIGSYS && in_child(JAIL_DEVICE, SYS_mount) == 128 + SIGSYS,
+	   "jail: a device makes no sockets, programs, processes or mounts");
+	ok(in_child(JAIL_CONTROL, SYS_openat) == 128 + SIGSYS && in_child(JAIL_CONTROL, SYS_execve) == 128 + SIGSYS,
+	   "jail: nor does the control loop open files");
+}
+
 int main(void)
 {
+	test_jail();
 	test_conf();
 	test_size();
 	test_permission();

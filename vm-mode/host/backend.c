@@ -103,6 +103,24 @@ static int backend_plan_text(struct container *c, const struct create_opts *o, s
 	return 0;
 }
 
+/* What a machine would be made of here and now, or why there would be none. */
+static void backend_features(const struct runtime_opts *opts, struct json_writer *w)
+{
+	CLEANUP(vm_settings_done) struct vm_settings s = { 0 };
+	struct err err = { 0 };
+
+	if (vm_settings_host(opts, &s, &err) < 0) {
+		json_kv_string(w, "brig.vm.accel", "none");
+		json_kv_string(w, "brig.vm.why", err.msg);
+		return;
+	}
+	json_kv_string(w, "brig.vm.accel", s.accel == VM_ACCEL_KVM ? "kvm" : "emulate");
+	if (s.accel_why[0])
+		json_kv_string(w, "brig.vm.why", s.accel_why);
+	json_kv_string(w, "brig.vm.kernel", s.kernel);
+	json_kv_string(w, "brig.vm.initramfs", s.initramfs);
+}
+
 static void backend_free_data(void *p)
 {
 	struct vm_data *data = p;
@@ -131,5 +149,6 @@ const struct backend vm_backend = {
 	.ps_table = vm_verb_ps_table,
 	.checkpoint = vm_verb_checkpoint,
 	.restore = vm_verb_restore,
+	.features = backend_features,
 	.free_data = backend_free_data,
 };

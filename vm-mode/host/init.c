@@ -172,6 +172,7 @@ static int phase_machine(struct vm_init *x, struct err *err)
 {
 	const struct vm_settings *s = &x->l->settings;
 	bool kvm = s->accel == VM_ACCEL_KVM;
+	bool userns = x->l->plan.any_userns;
 	AUTO_CLOSE int export_fd = open(x->export_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct machine_config c = {
 		.vcpus = s->vcpus,
@@ -191,6 +192,9 @@ static int phase_machine(struct vm_init *x, struct err *err)
 
 	if (export_fd < 0)
 		return err_sys(err, -errno, "open '%s'", x->export_path);
+	/* The file server's own /proc/self/fd belongs to the host's root while this process is not dumpable. */
+	if (kvm && userns && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+		return err_sys(err, -errno, "make the process dumpable");
 	return kvm ? machine_kvm_prepare(&c, &x->machine, err) : machine_emulate_prepare(&c, &x->machine, err);
 }
 
@@ -222,8 +226,6 @@ static int phase_confine(struct vm_init *x, struct err *err)
 
 	for (size_t i = 0; i < x->n_nics; i++)
 		fd_close(&x->nics[i].tap_fd);
-	fd_close(&x->l->kernel_fd);
-	fd_close(&x->l->initramfs_fd);
 	fd_close(&x->l->root_tree_fd);
 	r = export_enter(x->export_path, err);
 	return r < 0 ? r : jail_enter(x->l->settings.accel, err);
@@ -231,7 +233,12 @@ static int phase_confine(struct vm_init *x, struct err *err)
 
 static int phase_run(struct vm_init *x, struct err *err)
 {
-	return machine_run(x->machine, err);
+	int r = machine_run(x->machine, err);
+
+	fd_close(&x->l->kernel_fd);
+	fd_close(&x->l->initramfs_fd);
+	fd_close(&x->l->kvm_fd);
+	return r;
 }
 
 static const struct {
@@ -275,6 +282,8 @@ void vm_init_main(struct vm_launch *l)
 	};
 	pack_create(&x);
 	code = keeper_main(&x.keeper);
-	machine_free(x.machine);
+	/* The kernel ends threads of this process by itself; helper processes are waited for, so that the cgroup is empty. */
+	if (x.keeper.emulated)
+		machine_free(x.machine);
 	_exit(code);
 }

@@ -11,4 +11,8 @@
  */
 int jail_enter(enum vm_accel accel, struct err *err) MUST_CHECK;
 
+/* The system call filter of one thread of the monitor (jail_filter.c has the lists). Needs no_new_privs. */
+enum jail_kind { JAIL_VCPU, JAIL_DEVICE, JAIL_CONTROL };
+int jail_thread(enum jail_kind kind, struct err *err) MUST_CHECK;
+
 #endif

@@ -24,33 +24,49 @@ void vm_settings_done(struct vm_settings *s)
 	*s = (struct vm_settings){ 0 };
 }
 
-/* A file of the guest: the administrator's, of the build tree, or installed. */
-static int find_guest_file(const char *given, const char *name, char **ret, struct err *err)
+/* Kernel and initramfs belong together: the tuned pair where it was built, else the distribution's. */
+static bool find_pair(const char *dir, struct vm_settings *s)
 {
 	static const char *const places[] = { "../guest", "../lib/brig/guest" };
-	AUTO_FREE char *self = program_path(), *tried = NULL;
-	char *dir;
+	static const char *const suffixes[] = { ".tuned", "" };
 
-	if (given) {
-		if (access(given, R_OK) < 0)
-			return err_sys(err, -errno, "vm-mode: the guest's %s '%s'", name, given);
-		*ret = xstrdup(given);
+	for (size_t i = 0; i < ARRAY_SIZE(places) * ARRAY_SIZE(suffixes); i++) {
+		const char *place = places[i / ARRAY_SIZE(suffixes)], *suffix = suffixes[i % ARRAY_SIZE(suffixes)];
+		AUTO_FREE char *kernel = xasprintf("%s/%s/vmlinux%s", dir, place, suffix);
+		AUTO_FREE char *initramfs = xasprintf("%s/%s/initramfs%s", dir, place, suffix);
+
+		if (access(kernel, R_OK) < 0 || access(initramfs, R_OK) < 0)
+			continue;
+		s->kernel = TAKE_PTR(kernel);
+		s->initramfs = TAKE_PTR(initramfs);
+		return true;
+	}
+	return false;
+}
+
+static int find_guest(struct vm_settings *s, struct err *err)
+{
+	AUTO_FREE char *self = program_path();
+	const char *dir;
+
+	if (!s->conf.kernel != !s->conf.initramfs)
+		return err_set(err, EINVAL, "%s: vm.kernel and vm.initramfs belong together: set both", CONF_PATH);
+	if (s->conf.kernel) {
+		if (access(s->conf.kernel, R_OK) < 0)
+			return err_sys(err, -errno, "vm.kernel '%s'", s->conf.kernel);
+		if (access(s->conf.initramfs, R_OK) < 0)
+			return err_sys(err, -errno, "vm.initramfs '%s'", s->conf.initramfs);
+		s->kernel = xstrdup(s->conf.kernel);
+		s->initramfs = xstrdup(s->conf.initramfs);
 		return 0;
 	}
 	if (!self)
-		return err_set(err, ENOENT, "vm-mode: the guest's %s: cannot tell where this program lies; set vm.%s in %s", name,
-			       str_eq(name, "vmlinux") ? "kernel" : name, CONF_PATH);
+		return err_set(err, ENOENT, "vm-mode: cannot tell where this program lies: set vm.kernel and vm.initramfs in %s", CONF_PATH);
 	dir = dirname(self);
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		AUTO_FREE char *path = xasprintf("%s/%s/%s", dir, places[i], name);
-
-		if (access(path, R_OK) == 0) {
-			*ret = TAKE_PTR(path);
-			return 0;
-		}
-	}
-	return err_set(err, ENOENT, "vm-mode: no %s in '%s/../guest' or '%s/../lib/brig/guest' (make guest builds it; or set vm.%s in %s)", name,
-		       dir, dir, str_eq(name, "vmlinux") ? "kernel" : name, CONF_PATH);
+	if (find_pair(dir, s))
+		return 0;
+	return err_set(err, ENOENT, "vm-mode: no guest kernel in '%s/../guest' or '%s/../lib/brig/guest': make guest builds it, or set vm.kernel and "
+				    "vm.initramfs in %s", dir, dir, CONF_PATH);
 }
 
 static int find_program(const char *given, const char *const *places, const char *what, char **ret, struct err *err)
@@ -113,9 +129,7 @@ int vm_settings_host(const struct runtime_opts *opts, struct vm_settings *ret, s
 	if (!r)
 		r = choose_accel(&s, opts->vm_accel ? opts->vm_accel : "auto", err);
 	if (!r)
-		r = find_guest_file(s.conf.kernel, "vmlinux", &s.kernel, err);
-	if (!r)
-		r = find_guest_file(s.conf.initramfs, "initramfs", &s.initramfs, err);
+		r = find_guest(&s, err);
 	if (r < 0)
 		return r;
 	*ret = s;

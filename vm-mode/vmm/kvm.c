@@ -44,14 +44,9 @@ static const struct {
 	{ KVM_CAP_IMMEDIATE_EXIT, "IMMEDIATE_EXIT" },
 };
 
-int kvm_open(struct err *err)
+static int check(int fd, struct err *err)
 {
-	AUTO_CLOSE int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	int version;
-
-	if (fd < 0)
-		return err_sys(err, -errno, "open '/dev/kvm'");
-	version = kvm_ioctl_num(fd, KVM_GET_API_VERSION, 0);
+	int version = kvm_ioctl_num(fd, KVM_GET_API_VERSION, 0);
 	if (version < 0)
 		return err_sys(err, version, "ask '/dev/kvm' for its version");
 	if (version != KVM_API_VERSION)
@@ -59,7 +54,25 @@ int kvm_open(struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
 		if (kvm_extension(fd, needed[i].cap) <= 0)
 			return err_set(err, ENOTSUP, "'/dev/kvm' lacks the extension KVM_CAP_%s", needed[i].name);
-	return TAKE_FD(fd);
+	return 0;
+}
+
+int kvm_open(struct err *err)
+{
+	AUTO_CLOSE int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(err, -errno, "open '/dev/kvm'");
+	return check(fd, err) < 0 ? -err->code : TAKE_FD(fd);
+}
+
+int kvm_adopt(int given, struct err *err)
+{
+	AUTO_CLOSE int fd = fcntl(given, F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0)
+		return err_sys(err, -errno, "duplicate the descriptor of '/dev/kvm'");
+	return check(fd, err) < 0 ? -err->code : TAKE_FD(fd);
 }
 
 int kvm_set_memslot(int vm_fd, uint32_t slot, uint64_t gpa, uint64_t size, const void *hva, uint32_t flags)

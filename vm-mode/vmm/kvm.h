@@ -12,6 +12,8 @@ int kvm_ioctl_num(int fd, unsigned long request, unsigned long arg) MUST_CHECK;
 /* Open /dev/kvm and check version 12 and every extension that the VMM relies on; the error names what is missing.
  * Returns an fd or -errno. */
 int kvm_open(struct err *err) MUST_CHECK;
+/* The same checks for one that is open: a duplicate of it. */
+int kvm_adopt(int fd, struct err *err) MUST_CHECK;
 
 /* Value of KVM_CHECK_EXTENSION, 0 when it is absent or the query fails. */
 int kvm_extension(int fd, unsigned long cap);

@@ -49,7 +49,7 @@ static int create(struct vm *vm, struct err *err)
 	r = io_thread_init(&vm->io, "vm-io", err);
 	if (r < 0)
 		return r;
-	vm->kvm_fd = kvm_open(err);
+	vm->kvm_fd = vm->config.has_kvm_fd ? kvm_adopt(vm->config.kvm_fd, err) : kvm_open(err);
 	if (vm->kvm_fd < 0)
 		return vm->kvm_fd;
 	do

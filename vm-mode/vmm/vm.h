@@ -46,6 +46,8 @@ struct vm_config {
 	int kernel_fd;		/* borrowed until vm_start() returned */
 	int initrd_fd;		/* the same; -1: none */
 	const char *cmdline;	/* the same */
+	int kvm_fd;		/* /dev/kvm, opened by somebody who may; duplicated. Only with has_kvm_fd, else it is opened here */
+	bool has_kvm_fd;
 	int early_console_fd;	/* borrowed; where a kernel's early serial output goes; -1: there is no such port */
 	/* Called first in each thread of the VM, before any guest instruction runs. May be NULL. */
 	int (*lockdown)(void *arg, enum vm_thread kind, struct err *err);
