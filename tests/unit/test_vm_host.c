@@ -55,7 +55,7 @@ static void test_size(void)
 	ok(s.guest_bytes == (1024 + 96 + 32) * MIB, "size: the guest's kernel on top of the limit");
 	host = r;
 	vm_host_limits(&s, &host);
-	ok(host.mem_limit.v == (int64_t)(s.guest_bytes + VM_OVERHEAD_KVM), "size: the host's limit has room for the monitor");
+	ok(host.mem_limit.v == (int64_t)(s.needed_bytes + VM_OVERHEAD_KVM), "size: the host's limit has room for the monitor");
 	ok(host.mem_swap.v - host.mem_limit.v == (int64_t)(1024 * MIB), "size: swap stays what it is");
 	ok(host.pids_limit.v == 10 + VM_OVERHEAD_PIDS, "size: and threads");
 	vm_size(&s, &r, 2);
@@ -67,6 +67,12 @@ static void test_size(void)
 	r.cpus = (char[]){ "0-2,7" };
 	vm_size(&s, &r, 8);
 	ok(s.vcpus == 4, "size: a cpuset alone");
+	r.mem_limit.v = 4096;
+	vm_size(&s, &r, 8);
+	ok(s.guest_bytes == VM_DEFAULT_MEMORY && vm_size_allows(&s, &r, NULL) == 0, "size: room for a higher limit");
+	r.mem_limit.v = (int64_t)(500 * MIB);
+	ok(vm_size_allows(&s, &r, NULL) == -EINVAL, "size: as far as the machine goes");
+	s.conf.memory_bytes = 1;
 	r.mem_limit.v = 4096;
 	vm_size(&s, &r, 8);
 	ok(s.guest_bytes == VM_MIN_MEMORY, "size: no machine is smaller than it can boot");

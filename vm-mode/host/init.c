@@ -120,7 +120,7 @@ static int phase_export(struct vm_init *x, struct err *err)
 	return r < 0 ? r : export_make(&l->plan, l->container->id, l->root_tree_fd, &x->export_path, err);
 }
 
-/* Needs: the export root, so that a hook of the host finds the namespaces as they will be. */
+/* Needs: the namespaces. Must not: come after the share, which covers a directory of the host that hooks may use. */
 static int phase_host_hooks(struct vm_init *x, struct err *err)
 {
 	int sock = x->l->sync_fd, r = sync_send(sock, SYNC_HOOKS, NULL, 0, -1);
@@ -248,10 +248,10 @@ static const struct {
 	{ "harden", phase_harden },	      { "go", phase_go },
 	{ "cgroup", phase_cgroup },	      { "namespaces", phase_join },
 	{ "ids", phase_become_root },	      { "own namespaces", phase_unshare },
-	{ "terminal", phase_terminal },	      { "share", phase_export },
-	{ "hooks", phase_host_hooks },	      { "createContainer hooks", phase_container_hooks },
-	{ "machine", phase_machine },	      { "confinement", phase_confine },
-	{ "guest", phase_run },
+	{ "terminal", phase_terminal },	      { "hooks", phase_host_hooks },
+	{ "createContainer hooks", phase_container_hooks },
+	{ "share", phase_export },	      { "machine", phase_machine },
+	{ "confinement", phase_confine },     { "guest", phase_run },
 };
 
 void vm_init_main(struct vm_launch *l)

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define MAX_GUEST_OUT	 (40u << 20)
-#define BOOT_MS		 15000
+#define BOOT_MS		 120000 /* a host that is itself a machine may take long */
 #define BOOT_EMULATED_MS 180000
 #define KILL_MS		 1000  /* after SIGKILL the guest has this long */
 #define DRAIN_MS	 10000 /* after the exit: output that nobody takes, or that never ends */

@@ -163,6 +163,16 @@ static unsigned cpus_wanted(const struct vm_settings *s, const struct spec_resou
 	return set && set < quota ? set : quota > MAX_VCPUS ? MAX_VCPUS : (unsigned)quota;
 }
 
+/* What a machine needs for a container with this limit; 0: it has none. */
+static uint64_t needed(const struct spec_resources *r)
+{
+	uint64_t limit = r->mem_limit.set && r->mem_limit.v > 0 ? (uint64_t)r->mem_limit.v : 0;
+
+	if (limit > INT64_MAX / 2) /* as good as none */
+		return 0;
+	return limit ? limit + VM_GUEST_BASE + limit / 32 : 0;
+}
+
 void vm_size(struct vm_settings *s, const struct spec_resources *r, unsigned host_cpus)
 {
 	unsigned n = cpus_wanted(s, r);
@@ -171,31 +181,29 @@ void vm_size(struct vm_settings *s, const struct spec_resources *r, unsigned hos
 		n = host_cpus;
 	s->vcpus = n > MAX_VCPUS ? MAX_VCPUS : n;
 	s->overhead_bytes = s->accel == VM_ACCEL_KVM ? VM_OVERHEAD_KVM : VM_OVERHEAD_EMULATE;
-	if (r->mem_limit.set && r->mem_limit.v > 0) {
-		uint64_t limit = (uint64_t)r->mem_limit.v;
-
-		s->guest_bytes = limit + VM_GUEST_BASE + limit / 32;
-		if (s->guest_bytes < limit)
-			s->guest_bytes = UINT64_MAX >> 1;
-	} else {
-		s->guest_bytes = s->conf.memory_bytes ? s->conf.memory_bytes : VM_DEFAULT_MEMORY;
-	}
+	s->needed_bytes = needed(r);
+	s->guest_bytes = s->conf.memory_bytes ? s->conf.memory_bytes : VM_DEFAULT_MEMORY;
+	if (s->guest_bytes < s->needed_bytes)
+		s->guest_bytes = s->needed_bytes;
 	if (s->guest_bytes < VM_MIN_MEMORY)
 		s->guest_bytes = VM_MIN_MEMORY;
 	s->guest_bytes = (s->guest_bytes + (2u << 20) - 1) & ~(uint64_t)((2u << 20) - 1);
 }
 
+int vm_size_allows(const struct vm_settings *s, const struct spec_resources *r, struct err *err)
+{
+	if (needed(r) <= s->guest_bytes)
+		return 0;
+	return err_set(err, EINVAL, "memory limit %lld: the container's machine has %llu MiB, and %llu MiB of it are its kernel's", (long long)r->mem_limit.v,
+		       (unsigned long long)(s->guest_bytes >> 20), (unsigned long long)((needed(r) - (uint64_t)r->mem_limit.v) >> 20));
+}
+
 void vm_host_limits(const struct vm_settings *s, struct spec_resources *r)
 {
-	uint64_t extra = 0;
+	uint64_t need = needed(r), extra = need ? need + s->overhead_bytes - (uint64_t)r->mem_limit.v : 0;
 
-	if (r->mem_limit.set && r->mem_limit.v > 0) {
-		/* The guest's RAM as a whole: its page cache counts, too. */
-		uint64_t all = s->guest_bytes + s->overhead_bytes;
-
-		extra = all - (uint64_t)r->mem_limit.v;
-		r->mem_limit.v = (int64_t)all;
-	}
+	if (need)
+		r->mem_limit.v += (int64_t)extra;
 	if (r->mem_swap.set && r->mem_swap.v > 0)
 		r->mem_swap.v += (int64_t)extra;
 	if (r->pids_limit.set && r->pids_limit.v > 0)

@@ -14,8 +14,9 @@
  * Size. vCPUs: the CPU quota rounded up, but not more than the cpuset has; without a quota the cpuset's count; with neither
  * vm.vcpus (1). Never more than the host has. Memory: the container's limit is what its processes may use; the guest's
  * kernel and agent come on top (VM_GUEST_BASE and 1/32 of it all: page structures, slab), and what the VMM itself needs on the host
- * comes on top of that (overhead). Without a limit the guest has vm.memory (512 MiB), which is given to it as it is touched
- * and comes back by free page reporting.
+ * comes on top of that (overhead): that sum is the limit of the host's cgroup. The machine itself is never smaller than vm.memory
+ * (512 MiB), which is all there is without a limit: memory costs nothing until it is touched and comes back by free page
+ * reporting, the guest's cgroup keeps the container to its limit, and `update` can raise a limit as far as the machine goes.
  */
 enum vm_accel { VM_ACCEL_KVM, VM_ACCEL_EMULATE };
 
@@ -33,7 +34,9 @@ struct vm_settings {
 	char *kernel, *initramfs;	 /* owned; paths */
 	char *qemu, *virtiofsd;		 /* owned; emulation only */
 	unsigned vcpus;
-	uint64_t guest_bytes, overhead_bytes;
+	uint64_t guest_bytes;	 /* RAM of the machine */
+	uint64_t needed_bytes;	 /* of it, by the container's limit; 0: it has none */
+	uint64_t overhead_bytes; /* of the monitor, on the host */
 };
 void vm_settings_done(struct vm_settings *s);
 
@@ -44,6 +47,8 @@ int vm_settings_container(struct vm_settings *s, const struct spec *spec, struct
 
 /* Pure: the size from a specification. host_cpus >= 1. */
 void vm_size(struct vm_settings *s, const struct spec_resources *r, unsigned host_cpus);
+/* The container may get this limit by `update`: negative with err when its machine is too small. s: of its specification. */
+int vm_size_allows(const struct vm_settings *s, const struct spec_resources *r, struct err *err) MUST_CHECK;
 /* Limits of the host's cgroup: the container's, and room for the machine. Changes r. */
 void vm_host_limits(const struct vm_settings *s, struct spec_resources *r);
 

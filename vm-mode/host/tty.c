@@ -78,8 +78,19 @@ int vm_tty_open(const struct spec_process *p, const char *console_socket, int *r
 
 int vm_tty_take(int slave_fd, struct err *err)
 {
+	AUTO_CLOSE int null_fd = -1;
+
 	(void)setsid(); /* EPERM: it leads one already */
-	if (slave_fd >= 0 && ioctl(slave_fd, TIOCSCTTY, 0) < 0)
+	if (slave_fd < 0)
+		return 0;
+	if (ioctl(slave_fd, TIOCSCTTY, 0) < 0)
 		return err_sys(err, -errno, "take the terminal");
+	/* Whoever started the runtime may wait for the end of its output, which this process must not hold open. */
+	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null_fd < 0)
+		return err_sys(err, -errno, "open '/dev/null'");
+	for (int fd = 0; fd <= 2; fd++)
+		if (dup2(null_fd, fd) < 0)
+			return err_sys(err, -errno, "dup2");
 	return 0;
 }

@@ -12,7 +12,7 @@
 /* Make a pair; send the master to the console socket (a path), or, when that is NULL, leave it to be received from *ret_socket. */
 int vm_tty_open(const struct spec_process *p, const char *console_socket, int *ret_slave, int *ret_socket, struct err *err) MUST_CHECK;
 
-/* In the process that relays: lead a session; take the slave (when it is >= 0) as its terminal. */
+/* In the process that relays: lead a session; take the slave (when it is >= 0) as its terminal, and let go of 0, 1 and 2. */
 int vm_tty_take(int slave_fd, struct err *err) MUST_CHECK;
 
 #endif

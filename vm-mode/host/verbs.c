@@ -94,7 +94,7 @@ static bool changes_anything(const struct spec_resources *r)
 	       r->cpus || r->mems || r->pids_limit.set || r->cpu_idle.set || r->cpu_burst.set || r->unified.n || r->blkio_weight.set;
 }
 
-/* The machine was built for a size: within it everything goes, beyond it the host's limit alone would be a false promise. */
+/* The machine was built for a size: within it everything goes, beyond it a limit would be a false promise. */
 int vm_verb_update(struct container *c, const struct spec_resources *r, struct err *err)
 {
 	CLEANUP(vm_settings_done) struct vm_settings s = { 0 };
@@ -106,8 +106,14 @@ int vm_verb_update(struct container *c, const struct spec_resources *r, struct e
 
 	if (ret < 0)
 		return ret;
-	s.accel = VM_ACCEL_EMULATE; /* the larger overhead: the limit must not kill the machine */
-	vm_size(&s, r, 1);
+	ret = vm_settings_host(c->opts, &s, err);
+	if (!ret)
+		ret = vm_settings_container(&s, c->spec, err);
+	if (!ret)
+		ret = vm_size_allows(&s, r, err);
+	if (ret < 0)
+		return ret;
+	s.overhead_bytes = VM_OVERHEAD_EMULATE; /* the larger one: the limit must not kill a machine that was made otherwise */
 	vm_host_limits(&s, &host);
 	if (c->cgroup) {
 		ret = cgroup_update(c->cgroup, &host, err);

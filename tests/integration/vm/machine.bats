@@ -94,6 +94,9 @@ out_has() { grep -q "$1" "$T/$ID.out"; }
 	[ "$(jq .data.memory.usage.limit "$T/stats")" = 100663296 ]
 	[ "$(jq .data.pids.limit "$T/stats")" = 30 ]
 
+	run ! rt update --memory 2G "$ID"
+	[[ "$output" == *"the container's machine has"* ]]
+
 	# signals: by the verb, and by hand at the pid of state
 	rt kill "$ID" USR1
 	wait_for out_has "got usr1"
@@ -139,6 +142,20 @@ out_has() { grep -q "$1" "$T/$ID.out"; }
 	[[ "$output" == *"/dev/pts/0"* ]]
 	[[ "$output" == *"line: typed"* ]]
 	no_residue "$ID"
+}
+
+@test "vm: create with a console socket lets go of its output" {
+	mk_sh 'tty; sleep 100' '.process.terminal = true'
+	"$(helper recvfd)" "$T/c" console </dev/null >"$T/tty" 2>"$T/tty.err" 3>&- &
+	background $!
+	wait_for test -S "$T/c"
+	# an engine's pipe: the command substitution ends when nobody holds it any more
+	run timeout 120 "$RUNTIME" --root "$ROOT" --vm-accel emulate create --bundle "$B" --console-socket "$T/c" "$ID" 3>&-
+	[ "$status" = 0 ]
+	rt start "$ID"
+	wait_for grep -q /dev/pts/0 "$T/tty"
+	rt exec --detach --tty --console-socket "$T/none" "$ID" true && false
+	rt delete --force "$ID"
 }
 
 @test "vm: the network of the container's namespace: address, route, and both ways through the tap" {
