@@ -55,7 +55,6 @@ sed -i -e 's|"sh", "/show.sh"|"sleep", "1000"|' "$work/config.json"
 while "$bin/brig-oci" state "$id" | grep -q '"status": "running"'; do sleep 0.1; done
 "$bin/brig-oci" delete "$id"
 
-<<<<<<< HEAD
 say "for people: brig import, images, run (namespaces mode)"
 tar -C "$work/rootfs" -cf - . | brig import --quiet - "$image" >/dev/null
 brig images
@@ -63,14 +62,6 @@ brig run --rm --network none "$image" sh /show.sh
 
 say "vm-mode: the same image in a virtual machine of its own"
 brig run --rm --network none --vm "$image" sh /show.sh
-=======
-if [ -e "$bin/../guest/initramfs" ] && command -v qemu-system-x86_64 >/dev/null; then
-	say "vm-mode: the same root file system in a machine of its own, with a kernel of its own"
-	sed -i -e 's|"sleep", "1000"|"uname", "-a"|' "$work/config.json"
-	uname -r
-	"$bin/brig-vm" run --bundle "$work" "$id" </dev/null
-fi
->>>>>>> 0747972 (vm-mode: updates within the machine's size, documentation, demo)
 
 say "done: nothing of it is left"
 "$bin/brig-oci" list -q
