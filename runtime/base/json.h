@@ -82,6 +82,7 @@ void json_decimal(struct json_writer *w, unsigned whole, unsigned hundredths); /
 void json_bool(struct json_writer *w, bool v);
 void json_null(struct json_writer *w);
 void json_raw(struct json_writer *w, const char *text); /* text that is JSON already, such as a number's */
+void json_copy(struct json_writer *w, const struct json *node); /* a parsed value; numbers keep their text */
 void json_kv_string(struct json_writer *w, const char *key, const char *s);
 void json_kv_i64(struct json_writer *w, const char *key, int64_t v);
 void json_kv_u64(struct json_writer *w, const char *key, uint64_t v);

@@ -196,3 +196,35 @@ void json_kv_bool(struct json_writer *w, const char *key, bool v)
 	json_key(w, key);
 	json_bool(w, v);
 }
+
+void json_copy(struct json_writer *w, const struct json *n)
+{
+	switch (n->type) {
+	case JSON_NULL:
+		json_null(w);
+		break;
+	case JSON_BOOL:
+		json_bool(w, n->u.boolean);
+		break;
+	case JSON_NUMBER:
+		json_raw(w, n->u.string);
+		break;
+	case JSON_STRING:
+		json_string(w, n->u.string);
+		break;
+	case JSON_ARRAY:
+		json_begin_array(w);
+		for (const struct json *k = n->u.kids.first; k; k = k->next)
+			json_copy(w, k);
+		json_end_array(w);
+		break;
+	case JSON_OBJECT:
+		json_begin_object(w);
+		for (const struct json *k = n->u.kids.first; k; k = k->next) {
+			json_key(w, k->key);
+			json_copy(w, k);
+		}
+		json_end_object(w);
+		break;
+	}
+}

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 const struct cli_command *const cli_commands[] = {
-	&cli_attach,	      &cli_cleanup,	    &cli_container_prune, &cli_cp,	       &cli_create,	   &cli_diff,
+	&cli_attach,	      &cli_cleanup,	    &cli_commit, &cli_container_prune, &cli_cp,	       &cli_create,	   &cli_diff,
 	&cli_events,	      &cli_exec_verb,	    &cli_healthcheck_monitor, &cli_healthcheck_run, &cli_info,	   &cli_inspect,
 	&cli_kill,	      &cli_logs,	    &cli_monitor,	  &cli_network_create, &cli_network_inspect, &cli_network_ls,
 	&cli_network_prune,   &cli_network_rm,	    &cli_pause,		  &cli_port,	       &cli_ps,		   &cli_rename,

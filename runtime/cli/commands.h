@@ -97,7 +97,7 @@ void cli_report(struct err *err, int *code);
 extern const struct cli_command cli_network_create, cli_network_inspect, cli_network_ls, cli_network_prune, cli_network_rm;
 extern const struct cli_command cli_volume_create, cli_volume_inspect, cli_volume_ls, cli_volume_prune, cli_volume_rm;
 extern const struct cli_command cli_healthcheck_monitor, cli_healthcheck_run;
-extern const struct cli_command cli_cp, cli_diff, cli_events, cli_port, cli_rename, cli_stats, cli_top, cli_update;
+extern const struct cli_command cli_commit, cli_cp, cli_diff, cli_events, cli_port, cli_rename, cli_stats, cli_top, cli_update;
 extern const struct cli_command cli_attach, cli_cleanup, cli_container_prune, cli_create, cli_exec_verb, cli_info, cli_inspect, cli_kill, cli_logs, cli_monitor,
 	cli_pause, cli_ps, cli_restart, cli_rm, cli_run, cli_start, cli_stop, cli_unpause, cli_version, cli_wait;
 

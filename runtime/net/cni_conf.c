@@ -5,39 +5,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 
-/* JSON text of a parsed value again. */
-static void put_value(struct json_writer *w, const struct json *n)
-{
-	switch (n->type) {
-	case JSON_NULL:
-		json_null(w);
-		break;
-	case JSON_BOOL:
-		json_bool(w, n->u.boolean);
-		break;
-	case JSON_NUMBER:
-		json_raw(w, n->u.string);
-		break;
-	case JSON_STRING:
-		json_string(w, n->u.string);
-		break;
-	case JSON_ARRAY:
-		json_begin_array(w);
-		for (const struct json *k = n->u.kids.first; k; k = k->next)
-			put_value(w, k);
-		json_end_array(w);
-		break;
-	case JSON_OBJECT:
-		json_begin_object(w);
-		for (const struct json *k = n->u.kids.first; k; k = k->next) {
-			json_key(w, k->key);
-			put_value(w, k);
-		}
-		json_end_object(w);
-		break;
-	}
-}
-
 static void put_mappings(struct json_writer *w, const struct net_port *ports, size_t n)
 {
 	json_begin_array(w);
@@ -113,7 +80,7 @@ static void add_plugin(const struct json *plugin, const char *version, const cha
 		if (str_eq(k->key, "cniVersion") || str_eq(k->key, "name") || str_eq(k->key, "capabilities"))
 			continue;
 		json_key(&w, k->key);
-		put_value(&w, k);
+		json_copy(&w, k);
 	}
 	put_runtime_config(&w, plugin, network, c);
 	json_end_object(&w);

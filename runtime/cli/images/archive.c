@@ -2,6 +2,7 @@
 #include "runtime/cli/images/command.h"
 
 #include "images/archive.h"
+#include "images/commit.h"
 #include "images/reference.h"
 
 #include <errno.h>
@@ -296,4 +297,59 @@ const struct image_command image_cmd_import = {
 	.min_operands = 1,
 	.max_operands = 2,
 	.run = run_import,
+};
+
+/* ---- commit: called by `brig commit`, which knows containers ---- */
+
+struct commit_options {
+	struct import_options changes;
+	const char *author, *created_by;
+};
+#define T struct commit_options
+static const struct option_row commit_rows[] = {
+	OPT_STRING(T, author, "author", 'a', "NAME", "author in the image's history"),
+	OPT_LIST(T, changes.changes, "change", 'c', "INSTRUCTION", "as for import"),
+	OPT_STRING(T, created_by, "created-by", 0, "TEXT", "command in the image's history"),
+	OPT_STRING(T, changes.message, "message", 'm', "TEXT", "comment in the image's history"),
+	OPT_END,
+};
+#undef T
+
+static int run_commit(struct image_cli *cli, void *target, char **operands, struct err *err)
+{
+	const struct commit_options *o = target;
+	CLEANUP(import_done) struct import i = { 0 };
+	AUTO_IMAGE struct store_image image = { 0 };
+	AUTO_FREE char *name = NULL;
+	char hex[DIGEST_HEX_LEN], now[STR_TIME_LEN];
+	const char *names[1];
+	struct digest base;
+	int fd, r = read_changes(&i, &o->changes, err);
+
+	if (r == 0 && str_to_int(operands[0], &fd) < 0)
+		r = err_set(err, EINVAL, "'%s' is no descriptor", operands[0]);
+	if (r == 0)
+		r = digest_parse(operands[1], &base, err);
+	if (r == 0 && operands[2])
+		r = reference_local_name(operands[2], &name, err);
+	if (r < 0)
+		return r;
+	str_time_now(now);
+	i.o.created = now;
+	names[0] = name;
+	r = image_commit(&cli->store, &base, fd, &i.o, o->author, o->created_by, names, name ? 1 : 0, &image, err);
+	if (r == 0)
+		printf("%s\n", digest_hex(&image.config, hex));
+	return r;
+}
+
+const struct image_command image_cmd_commit = {
+	.names = { "commit-upper" },
+	.operands = "FD DIGEST [NAME[:TAG]]",
+	.help = "add what an overlay's upper directory has to an image; what `brig commit` calls",
+	.options = commit_rows,
+	.target_size = sizeof(struct commit_options),
+	.min_operands = 2,
+	.max_operands = 3,
+	.run = run_commit,
 };

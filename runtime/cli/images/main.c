@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 static const struct image_command *const commands[] = {
+	&image_cmd_commit, &image_cmd_tar_in, &image_cmd_tar_out, /* for brig itself */
 	&image_cmd_exists, &image_cmd_fsck,  &image_cmd_history, &image_cmd_images, &image_cmd_import, &image_cmd_inspect,
 	&image_cmd_load,   &image_cmd_login, &image_cmd_logout,	 &image_cmd_prune,  &image_cmd_pull,   &image_cmd_push,  &image_cmd_rmi,
 	&image_cmd_save,   &image_cmd_tag,   &image_cmd_unpack,	 &image_cmd_untag,

@@ -1,0 +1,212 @@
+#!/usr/bin/env bats
+# shellcheck shell=bash disable=SC2030,SC2031,SC2016
+# SPDX-License-Identifier: Apache-2.0
+# Volumes, and the verbs that look into containers or change them.
+
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup_file() { make_store; }
+setup() {
+	need_root
+	command -v conmon >/dev/null || skip "containers in the background need conmon"
+	T=$BATS_TEST_TMPDIR
+}
+teardown() {
+	remove_all
+	[ "$(id -u)" != 0 ] || brig volume prune -fa >/dev/null
+}
+
+back() { brig run -d --network none "$@"; }
+
+@test "volumes: named ones are filled from the image and stay, anonymous ones go with --rm" {
+	[ "$(once -v vol:/data bb cat /data/seed)" = seed ]
+	once -v vol:/data bb sh -c 'rm /data/seed; echo mine >/data/own'
+	[ "$(once -v vol:/data bb ls /data)" = own ]
+	[ "$(once -v vol:/data bb stat -c %u /data)" = 33 ] # the image's directory has this owner
+	[ -z "$(once -v empty:/data:nocopy bb ls /data)" ]
+	once -v /anon full true
+	[ "$(brig volume ls -q | sort | tr '\n' ' ')" = "empty vol " ]
+	run once -v vol:/data:ro bb touch /data/x
+	[ "$status" -ne 0 ]
+	[ "$(once --mount type=volume,src=vol,dst=/v,readonly bb cat /v/own)" = mine ]
+}
+
+@test "volumes: create, ls, inspect, rm, prune" {
+	[ "$(brig volume create --label use=db db)" = db ]
+	[ "$(brig volume create db)" = db ]
+	run brig volume ls
+	[[ ${lines[0]} == "DRIVER"*"VOLUME NAME" && ${lines[1]} == "local"*"db" ]]
+	[ "$(brig volume inspect -f '{{.Name}} {{.Driver}} {{.Labels.use}}' db)" = "db local db" ]
+	id=$(back -v db:/data bb sleep 100)
+	run brig volume rm db
+	[[ $status -eq 125 && $output == *"in use by ${id:0:12}"* ]]
+	[ -z "$(brig volume ls -q -f dangling=true)" ]
+	brig rm -f "$id"
+	[ "$(brig volume ls -q -f dangling=true -f label=use=db)" = db ]
+	[ "$(brig volume rm db)" = db ]
+	run brig volume inspect db
+	[[ $status -eq 125 && $output == *"no such volume"* ]]
+	run brig volume create a/b
+	[[ $status -eq 125 && $output == *"no name for a volume"* ]]
+	id=$(back full sleep 100) # its image has a volume
+	[ "$(brig volume ls -q | wc -l)" = 1 ]
+	brig rm -f "$id"
+	[ "$(brig volume ls -q | wc -l)" = 1 ]
+	brig volume prune -f
+	[ -z "$(brig volume ls -q)" ]
+}
+
+@test "mounts: bind, tmpfs, U, a source that is not there" {
+	mkdir "$T/dir"
+	echo host >"$T/dir/f"
+	[ "$(once -v "$T/dir:/b:ro" bb cat /b/f)" = host ]
+	run once -v "$T/dir:/b:ro" bb touch /b/x
+	[ "$status" -ne 0 ]
+	once -u 33 -v "$T/dir:/b:U" bb touch /b/theirs
+	[ "$(stat -c %u "$T/dir/f")" = 33 ]
+	once -v "$T/made:/b" bb true
+	[ -d "$T/made" ]
+	run once --mount "type=bind,src=$T/absent,dst=/b" bb true
+	[[ $status -eq 125 && $output == *"$T/absent"* ]]
+	run once --tmpfs /t:size=64k,mode=0700 bb sh -c 'stat -c %a /t; grep " /t " /proc/mounts'
+	[[ $output == *700* && $output == *tmpfs*nosuid,nodev,noexec*size=64k* ]]
+	run once -v /a:/x -v /b:/x bb true
+	[[ $status -eq 125 && $output == *"two mounts on '/x'"* ]]
+}
+
+@test "cp: both ways, running and stopped, as docker names things" {
+	back --name c -v vol:/data bb sleep 100
+	echo up >"$T/up"
+	brig cp "$T/up" c:/tmp
+	brig cp "$T/up" c:/tmp/renamed
+	[ "$(brig exec c cat /tmp/up /tmp/renamed)" = $'up\nup' ]
+	mkdir -p "$T/tree/sub"
+	ln "$T/up" "$T/tree/hard"
+	ln -s nowhere "$T/tree/link"
+	brig cp "$T/tree" c:/data
+	[ "$(brig exec c ls /data/tree | tr '\n' ' ')" = "hard link sub " ]
+	brig cp "$T/tree/." c:/tmp/contents
+	[ "$(brig exec c readlink /tmp/contents/link)" = nowhere ]
+	brig cp c:/data/seed "$T/"
+	[ "$(cat "$T/seed")" = seed ]
+	brig cp c:/data "$T/copied"
+	[ "$(cat "$T/copied/seed")" = seed ]
+	run brig cp c:/nowhere "$T/"
+	[[ $status -eq 125 && $output == *"/nowhere"* ]]
+	run brig cp "$T/up" c:/no/such/dir/
+	[ "$status" -eq 125 ]
+	run brig cp "$T/up" "$T/up2"
+	[[ $status -eq 125 && $output == *"CONTAINER:PATH"* ]]
+	brig stop -t 0 c
+	brig cp "$T/up" c:/root/stopped
+	brig cp c:/root/stopped "$T/back"
+	[ "$(cat "$T/back")" = up ]
+}
+
+@test "cp: links in the container lead nowhere on the host" {
+	echo secret >"$T/secret"
+	back --name c bb sh -c "ln -s / /tmp/root; ln -s $T /tmp/out; ln -s $T/secret /tmp/file; sleep 100"
+	eventually brig exec c test -L /tmp/file
+	echo up >"$T/up"
+	run brig cp "$T/up" c:/tmp/out/pwned
+	[ ! -e "$T/pwned" ]
+	run brig cp -L c:/tmp/file "$T/got"
+	[ ! -e "$T/got" ]
+	brig cp "$T/up" c:/tmp/root/at-root
+	[ "$(brig exec c cat /at-root)" = up ]
+	[ ! -e /at-root ]
+}
+
+@test "diff: what was added, changed and deleted" {
+	brig run --name d --network none bb sh -c 'rm /data/seed; echo x >/etc/passwd; mkdir /new; touch /new/file'
+	run brig diff d
+	[[ $output == *"D /data/seed"* && $output == *"C /etc/passwd"* && $output == *"A /new"* && $output == *"A /new/file"* ]]
+	[[ $output != *"/bin"* ]]
+	[ "$(brig diff --format json d | jq -r '.deleted[0]')" = /data/seed ]
+}
+
+@test "stats and top" {
+	back --name s bb sh -c 'sleep 100 & wait'
+	eventually sh -c "[ \"\$(timeout 60 '$BIN/brig' --root '$BATS_FILE_TMPDIR/data' --runroot '$BATS_FILE_TMPDIR/run' top s | wc -l)\" = 3 ]"
+	run brig top s -o pid,args
+	[[ ${lines[0]} == *PID*COMMAND* && $output == *"sleep 100"* ]]
+	run brig stats --no-stream
+	[[ ${lines[0]} == "CONTAINER ID"*"NAME"*"CPU %"*"MEM USAGE / LIMIT"*"MEM %"*"NET I/O"*"BLOCK I/O"*"PIDS" ]]
+	[[ ${lines[1]} == *" s "*%* ]]
+	[ "$(brig stats --no-stream --format '{{.Name}} {{.PIDs}}' s)" = "s 2" ]
+	[[ $(brig stats --no-stream --format json s | jq -r '.[0].MemUsage') =~ ^[0-9.]+[KMG]?i?B\ /\ [0-9.]+GiB$ ]]
+	brig stop -t 0 s
+	run brig top s
+	[[ $status -eq 125 && $output == *"not running"* ]]
+}
+
+@test "rename and update" {
+	back --name old bb sleep 100
+	back --name other bb sleep 100
+	brig rename old new
+	[ "$(brig inspect -f '{{.Name}}' new)" = new ]
+	run brig rename new other
+	[ "$status" -eq 125 ]
+	run brig inspect old
+	[ "$status" -eq 125 ]
+	brig update -m 64m --pids-limit 7 new
+	[[ $(brig stats --no-stream --format '{{.MemUsage}}' new) == *"/ 64MiB" ]]
+	[ "$(brig inspect -f '{{.HostConfig.PidsLimit}}' new)" = 7 ]
+	brig restart -t 0 new
+	[[ $(brig stats --no-stream --format '{{.MemUsage}}' new) == *"/ 64MiB" ]]
+	run brig update new
+	[[ $status -eq 125 && $output == *"what to change"* ]]
+}
+
+@test "events: a life, filters, time, following" {
+	since=$(date +%s)
+	once --name e bb true
+	run brig events --stream=false --since "$since" --filter container=e --format '{{.Action}}'
+	[ "${lines[*]}" = "create start die destroy" ]
+	[ "$(brig events --stream=false --filter event=die --format '{{.Actor.Attributes.exitCode}}' | tail -1)" = 0 ]
+	[ "$(brig events --stream=false --filter event=die --format json | tail -1 | jq -r .Actor.Attributes.name)" = e ]
+	brig events --filter event=create >"$T/events" 3>&- &
+	pid=$!
+	sleep 0.5
+	once --name f bb true
+	eventually grep -q 'container create [0-9a-f]* (name=f, image=localhost/bb:latest)' "$T/events"
+	kill "$pid"
+	run brig events --filter nonsense=1
+	[ "$status" -eq 125 ]
+}
+
+@test "health checks: by command, image and hand" {
+	back --name h --health-cmd 'test -e /tmp/well' --health-interval 200ms --health-retries 2 bb sleep 100
+	[[ $(brig ps --format '{{.Status}}') == *"(health: starting)" ]]
+	unhealthy() { [[ $(brig ps --format '{{.Status}}') == *"(unhealthy)" ]]; }
+	healthy() { [[ $(brig ps --format '{{.Status}}') == *"(healthy)" ]]; }
+	eventually unhealthy
+	[ "$(brig inspect -f '{{.State.Health.Status}}' h)" = unhealthy ]
+	run brig healthcheck run h
+	[[ $status -eq 1 && $output == unhealthy ]]
+	brig exec h touch /tmp/well
+	eventually healthy
+	brig healthcheck run h
+	[ "$(brig inspect h | jq '.[0].State.Health.FailingStreak')" = 0 ]
+	[ "$(brig events --stream=false --filter event=health_status --format '{{.Actor.Attributes.health_status}}' | tail -1)" = healthy ]
+	monitor=$(pgrep -f "healthcheck monitor $(brig inspect -f '{{.Id}}' h)")
+	brig stop -t 0 h
+	gone() { [ ! -e "/proc/$monitor" ]; }
+	eventually gone
+	run brig run --rm --network none --health-cmd true --health-interval soon bb true
+	[[ $status -eq 125 && $output == *"--health-interval 'soon'"* ]]
+	back --name n bb sleep 100
+	run brig healthcheck run n
+	[[ $status -eq 125 && $output == *"no health check"* ]]
+}
+
+@test "the default seccomp profile: ordinary programs run, administration fails" {
+	once bb sh -c 'echo a | cat | wc -l; sleep 0.1 & wait; date; ls -l /; id'
+	run once bb sh -c 'unshare -m true'
+	[[ $status -ne 0 && $output == *"Operation not permitted"* ]]
+	run once --cap-add SYS_ADMIN bb unshare -m true
+	[ "$status" -eq 0 ]
+	[[ $(once bb grep Seccomp: /proc/self/status) == *2 ]]
+	[[ $(once --security-opt seccomp=unconfined bb grep Seccomp: /proc/self/status) == *0 ]]
+}
