@@ -118,6 +118,46 @@ back() { brig run -d --network none "$@"; }
 	[ ! -e /at-root ]
 }
 
+@test "cp: tar streams" {
+	back --name c bb sleep 100
+	[ "$(brig cp c:/data - | tar -xOf - data/seed)" = seed ]
+	mkdir -p "$T/in/sub"
+	echo tarred >"$T/in/sub/f"
+	ln -s sub "$T/in/link"
+	tar -C "$T" -czf - in | brig cp - c:/tmp
+	[ "$(brig exec c cat /tmp/in/link/f)" = tarred ]
+	run brig cp - c:/nowhere </dev/null
+	[[ $status -eq 125 && $output == *"must be a directory"* ]]
+}
+
+@test "cp: a tar stream does not leave the container" {
+	back --name c bb sh -c "ln -s $T /tmp/out; ln -s / /tmp/root; sleep 100"
+	eventually brig exec c test -L /tmp/root
+	mkdir -p "$T/in/out" "$T/in/root"
+	echo x >"$T/in/out/pwned"
+	echo x >"$T/in/root/pwned-root"
+	tar -C "$T/in" -cf - out/pwned root/pwned-root | brig cp - c:/tmp || true
+	tar -C "$T/in" -cPf - --transform 's,^out,../../../..'"$T"',' out/pwned | brig cp - c:/tmp || true
+	[ ! -e "$T/pwned" ]
+	[ ! -e /pwned-root ]
+}
+
+@test "commit: an image of what a container did" {
+	brig run --name c --network none bb sh -c 'rm /data/seed; rm -r /var/www; mkdir /var/www; echo new >/var/www/f; echo x >/added; ln /added /linked'
+	id=$(brig commit -m "by test" -a me -c 'CMD ["cat", "/added"]' -c 'ENV A=b' -c 'LABEL l=1' c made:1)
+	[[ $id =~ ^[0-9a-f]{64}$ ]]
+	[ "$(once made:1)" = x ]
+	run once made:1 sh -c 'ls /data; ls /var/www; stat -c %h /linked; echo $A'
+	[ "$output" = $'f\n2\nb' ]
+	[ "$(brig image inspect made:1 | jq -r '.[0].RootFS.Layers | length')" = 2 ]
+	[[ $(brig history --format '{{.Comment}}' made:1) == *"by test"* ]]
+	brig save -o "$T/made.tar" made:1
+	brig rmi made:1
+	brig load -i "$T/made.tar"
+	[ "$(once made:1)" = x ]
+	[ -z "$(once made:1 ls /data)" ]
+}
+
 @test "diff: what was added, changed and deleted" {
 	brig run --name d --network none bb sh -c 'rm /data/seed; echo x >/etc/passwd; mkdir /new; touch /new/file'
 	run brig diff d
