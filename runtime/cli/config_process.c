@@ -198,7 +198,7 @@ static void write_limit(struct json_writer *w, const char *name, uint64_t soft, 
 {
 	char type[32] = "RLIMIT_";
 
-	for (size_t i = 0; name[i] && i < sizeof(type) - 8; i++)
+	for (size_t i = 0; i < sizeof(type) - 8 && name[i]; i++)
 		type[7 + i] = (char)toupper((unsigned char)name[i]);
 	json_begin_object(w);
 	json_kv_string(w, "type", type);
