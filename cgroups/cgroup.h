@@ -79,10 +79,12 @@ int cgroup_destroy(struct cgroup *cg, struct err *err) MUST_CHECK;
 /* runc's stats object ("data" of `events --stats`): cpu, cpuset, memory, pids, blkio, hugetlb, rdma, (v2) psi. */
 int cgroup_stats_json(struct cgroup *cg, struct json_writer *w, struct err *err) MUST_CHECK;
 
-/* An fd that becomes readable (POLLIN or POLLPRI) when the cgroup's OOM count may have changed, or -errno; then
- * cgroup_oom_count() tells the number of OOM kills so far. */
+/* An fd that tells when the cgroup's OOM count may have changed, or -errno: an eventfd of v1 (POLLIN), or a file of v2 (POLLPRI; read it
+ * from its start to take the event back). cgroup_oom_count() then tells the number of OOM kills so far, cgroup_high_count() how often
+ * memory.high throttled the container (-EOPNOTSUPP on v1, which has none). */
 int cgroup_oom_fd(struct cgroup *cg, struct err *err) MUST_CHECK;
 int cgroup_oom_count(struct cgroup *cg, uint64_t *ret);
+int cgroup_high_count(struct cgroup *cg, uint64_t *ret);
 
 /* state.json: writes members into the open object; load reads them from the object. */
 void cgroup_save(const struct cgroup *cg, struct json_writer *w);

@@ -31,8 +31,15 @@ static uint32_t enable_level(int dir_fd, uint32_t want, int *ret_error)
 	for (size_t i = 0; i < CTL_COUNT; i++)
 		if (want & CTL_BIT(i) && ctl_names_v2[i])
 			len += (size_t)snprintf(line + len, sizeof(line) - len, "%s+%s", len ? " " : "", ctl_names_v2[i]);
-	if (!len || fd_write_file(dir_fd, "cgroup.subtree_control", line) == 0)
+	r = len ? fd_write_file(dir_fd, "cgroup.subtree_control", line) : 0;
+	if (r == 0)
 		return 0;
+	/* With processes in it: cpu and pids alone would be taken, and turn the cgroup into the root of threaded ones, whose other
+	 * children can hold no process any more. */
+	if (r == -EBUSY || r == -EOPNOTSUPP) {
+		*ret_error = r;
+		return want;
+	}
 	for (size_t i = 0; i < CTL_COUNT; i++) {
 		if (!(want & CTL_BIT(i)) || !ctl_names_v2[i])
 			continue;
@@ -54,7 +61,7 @@ static int explain(struct err *err, int r, const char *mountpoint, const char *l
 	for (size_t i = 0; i < CTL_COUNT; i++)
 		if (missing & CTL_BIT(i) && ctl_names_v2[i])
 			len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", len ? " " : "", ctl_names_v2[i]);
-	if (r == -EBUSY)
+	if (r == -EBUSY || r == -EOPNOTSUPP) /* the second: it is a threaded cgroup already */
 		return err_set(err, EBUSY,
 			       "enable controllers '%s' in cgroup '%s%s': processes live in that cgroup itself, and cgroup v2 lets "
 			       "only a cgroup without processes limit its children; move them into a sub-cgroup, or give a "

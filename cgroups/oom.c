@@ -42,7 +42,7 @@ int cgroup_oom_fd(struct cgroup *cg, struct err *err)
 	return r < 0 ? err_sys(err, r, "watch the memory events of cgroup '%s'", h->path) : r;
 }
 
-int cgroup_oom_count(struct cgroup *cg, uint64_t *ret)
+static int memory_event(struct cgroup *cg, const char *key, bool v2_only, uint64_t *ret)
 {
 	struct cg_hier *h = cgroup_hier_of(cg, CTL_MEMORY);
 	int r, dir_fd = h ? cg_hier_dir(h) : -ENODEV;
@@ -50,9 +50,21 @@ int cgroup_oom_count(struct cgroup *cg, uint64_t *ret)
 
 	if (dir_fd < 0)
 		return dir_fd;
+	if (v2_only && !h->v2)
+		return -EOPNOTSUPP;
 	r = fd_read_file(dir_fd, h->v2 ? "memory.events" : "memory.oom_control", 4096, &text, NULL);
 	if (r < 0)
 		return r;
-	*ret = stats_flat(text, "oom_kill", 0);
+	*ret = stats_flat(text, key, 0);
 	return 0;
+}
+
+int cgroup_oom_count(struct cgroup *cg, uint64_t *ret)
+{
+	return memory_event(cg, "oom_kill", false, ret);
+}
+
+int cgroup_high_count(struct cgroup *cg, uint64_t *ret)
+{
+	return memory_event(cg, "high", true, ret);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "runtime/base/fd.h"
@@ -39,14 +41,21 @@ static int print_stats(struct container *c, struct err *err)
 	return oci_print(&line, err);
 }
 
-static int print_oom(const struct container *c, struct err *err)
+/* count: of the event "memory.high"; an OOM kill has no data, as engines know it. */
+static int print_memory_event(const struct container *c, const char *type, uint64_t count, struct err *err)
 {
 	AUTO_BUF struct buf line = { 0 };
 	struct json_writer w = { .out = &line };
 
 	json_begin_object(&w);
-	json_kv_string(&w, "type", "oom");
+	json_kv_string(&w, "type", type);
 	json_kv_string(&w, "id", c->id);
+	if (count) {
+		json_key(&w, "data");
+		json_begin_object(&w);
+		json_kv_u64(&w, "count", count);
+		json_end_object(&w);
+	}
 	json_end_object(&w);
 	buf_add(&line, "\n");
 	return oci_print(&line, err);
@@ -63,71 +72,115 @@ static int start_timer(uint64_t ns, struct err *err)
 	return TAKE_FD(fd);
 }
 
-/* One line for each kill, however many a single wake-up stands for. */
-static int report_oom(struct container *c, uint64_t *seen, struct err *err)
+/* What was reported so far, and the descriptor that tells of more. */
+struct memory_watch {
+	int fd;
+	short events;
+	uint64_t oom, high;
+	struct timespec high_at; /* when memory.high was reported last */
+	int looks;
+};
+
+/* cgroup v1 wakes us when memory is out, and counts the kill a moment later: look again for a while. */
+#define LOOK_MS 20
+#define LOOKS	100
+
+static void memory_watch_init(struct memory_watch *m, struct container *c)
 {
-	uint64_t count = *seen;
+	struct err why;
+	struct stat st;
+
+	m->fd = c->cgroup ? cgroup_oom_fd(c->cgroup, &why) : -1; /* without a memory controller there is nothing to report */
+	if (m->fd < 0)
+		return;
+	/* A file of cgroup v2 is always readable; that it changed is POLLPRI. v1 has an eventfd. */
+	m->events = fstat(m->fd, &st) == 0 && S_ISREG(st.st_mode) ? POLLPRI : POLLIN;
+	if (cgroup_oom_count(c->cgroup, &m->oom) < 0)
+		m->oom = 0;
+	if (cgroup_high_count(c->cgroup, &m->high) < 0)
+		m->high = 0;
+}
+
+static void swallow(int fd)
+{
+	char drop[4096];
+
+	/* eventfd, timerfd: a counter that has to be taken; a file of cgroup v2 is read from its start */
+	(void)lseek(fd, 0, SEEK_SET);
+	(void)!read(fd, drop, sizeof(drop));
+}
+
+/* One line for each kill, however many a single wake-up stands for. */
+static int report_oom(struct container *c, struct memory_watch *m, struct err *err)
+{
+	uint64_t count = m->oom;
 	int r = cgroup_oom_count(c->cgroup, &count);
 
 	if (r < 0)
 		return 0; /* the cgroup is gone: so is the container */
-	for (r = 0; *seen < count && r == 0; ++*seen)
-		r = print_oom(c, err);
+	for (r = 0; m->oom < count && r == 0; ++m->oom)
+		r = print_memory_event(c, "oom", 0, err);
 	return r;
 }
 
-/* cgroup v1 wakes us when memory is out, and counts the kill a moment later: look again for a while. */
-#define OOM_LOOK_MS 20
-#define OOM_LOOKS   100
-
-enum { WATCH_EXIT, WATCH_TIMER, WATCH_OOM, WATCHES };
-
-static void swallow(int fd)
+/* A container at its memory.high is throttled hundreds of times a second: one line a second says how often. */
+static int report_high(struct container *c, struct memory_watch *m, struct err *err)
 {
-	uint64_t drop;
+	uint64_t count = m->high;
+	struct timespec now;
 
-	(void)!read(fd, &drop, sizeof(drop)); /* eventfd of v1, timerfd: a counter that has to be taken */
+	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
+	if (now.tv_sec == m->high_at.tv_sec || cgroup_high_count(c->cgroup, &count) < 0 || count <= m->high)
+		return 0;
+	m->high_at = now;
+	m->high = count;
+	return print_memory_event(c, "memory.high", count, err);
+}
+
+enum { WATCH_EXIT, WATCH_TIMER, WATCH_MEMORY, WATCHES };
+
+static int watch_once(struct container *c, struct memory_watch *m, int timer, bool *ended, struct err *err)
+{
+	struct pollfd p[WATCHES] = {
+		[WATCH_EXIT] = { .fd = c->pidfd, .events = POLLIN },
+		[WATCH_TIMER] = { .fd = timer, .events = POLLIN },
+		[WATCH_MEMORY] = { .fd = m->fd, .events = m->events },
+	};
+	int r = 0;
+
+	if (poll(p, WATCHES, m->looks ? LOOK_MS : -1) < 0 && errno != EINTR)
+		return err_sys(err, -errno, "poll");
+	if (p[WATCH_MEMORY].revents) {
+		swallow(m->fd);
+		m->looks = LOOKS;
+	}
+	*ended = p[WATCH_EXIT].revents;
+	if (m->looks || (*ended && m->fd >= 0)) {
+		m->looks -= m->looks > 0;
+		r = report_oom(c, m, err);
+		if (r == 0)
+			r = report_high(c, m, err);
+	}
+	if (r == 0 && !*ended && p[WATCH_TIMER].revents) {
+		swallow(timer);
+		r = print_stats(c, err);
+	}
+	return r;
 }
 
 static int watch(struct container *c, uint64_t interval_ns, struct err *err)
 {
 	AUTO_CLOSE int timer = start_timer(interval_ns, err);
-	AUTO_CLOSE int oom = -1;
-	struct err why = { 0 };
-	uint64_t seen = 0;
-	int r = 0, looks = 0;
+	struct memory_watch m = { 0 };
+	bool ended = false;
+	int r = 0;
 
 	if (timer < 0)
 		return timer;
-	if (c->cgroup)
-		oom = cgroup_oom_fd(c->cgroup, &why); /* without a memory controller there is nothing to report */
-	if (oom >= 0 && cgroup_oom_count(c->cgroup, &seen) < 0)
-		seen = 0;
-	while (r == 0) {
-		struct pollfd p[WATCHES] = {
-			[WATCH_EXIT] = { .fd = c->pidfd, .events = POLLIN },
-			[WATCH_TIMER] = { .fd = timer, .events = POLLIN },
-			[WATCH_OOM] = { .fd = oom, .events = POLLIN | POLLPRI },
-		};
-
-		if (poll(p, WATCHES, looks ? OOM_LOOK_MS : -1) < 0 && errno != EINTR)
-			return err_sys(err, -errno, "poll");
-		if (p[WATCH_OOM].revents) {
-			if (p[WATCH_OOM].revents & POLLIN)
-				swallow(oom);
-			looks = OOM_LOOKS;
-		}
-		if (looks) {
-			looks--;
-			r = report_oom(c, &seen, err);
-		}
-		if (p[WATCH_EXIT].revents)
-			return r < 0 || oom < 0 ? r : report_oom(c, &seen, err);
-		if (r == 0 && p[WATCH_TIMER].revents) {
-			swallow(timer);
-			r = print_stats(c, err);
-		}
-	}
+	memory_watch_init(&m, c);
+	while (r == 0 && !ended)
+		r = watch_once(c, &m, timer, &ended, err);
+	fd_close(&m.fd);
 	return r;
 }
 
