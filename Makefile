@@ -249,7 +249,7 @@ $(B)/helpers/%: tests/helpers/%.c
 	$(Q)$(CC) -D_GNU_SOURCE -I. $(filter-out -fsanitize=%,$(CFLAGS_ALL)) -static -o $@ $<
 
 .PHONY: bench
-bench: all $(B)/bench/floor # needs hyperfine, jq; compares with crun and runc where installed
+bench: all $(B)/bench/floor $(B)/bench/pairs # needs hyperfine, jq; compares with crun and runc where installed
 	$(Q)tests/bench/run.sh $(B)
 .PHONY: hot
 hot: all $(B)/bench/touched

@@ -76,9 +76,9 @@ int cgroup_check_path(const char *path, const char *what, struct err *err)
 static char *rootless_parent(struct cgroup *cg)
 {
 	struct cg_hier *h = cgroup_v2_hier(cg);
-	AUTO_FREE char *own = layout_own_v2_path();
+	AUTO_FREE char *own = h && cg->layout == CGROUP_LAYOUT_V2 && geteuid() != 0 ? layout_own_v2_path() : NULL;
 
-	if (!h || !own || cg->layout != CGROUP_LAYOUT_V2 || geteuid() == 0)
+	if (!own)
 		return xstrdup("");
 	for (char *p = strchr(own + 1, '/');; p = strchr(p + 1, '/')) {
 		if (p)

@@ -190,6 +190,14 @@ static bool add_hier(struct cgroup *cg, const char *name, const char *mountpoint
 	return true;
 }
 
+static bool has_v1_controller(const struct cgroup *cg)
+{
+	for (size_t i = 0; i < cg->n; i++)
+		if (!cg->hier[i].v2 && cg->hier[i].controllers)
+			return true;
+	return false;
+}
+
 /* The conventional place first; then where libcgroup finds the controllers; for cgroup2 and named hierarchies, which it
  * does not know, mountinfo, read once for all that need it. */
 static void add_by_name(struct cgroup *cg, const char *name, char **mountinfo)
@@ -206,6 +214,9 @@ static void add_by_name(struct cgroup *cg, const char *name, char **mountinfo)
 	if (*name && !str_starts(name, "name=") && libcg_mount_point(name, &point) == 0 && add_hier(cg, name, point))
 		return;
 	cleanup_free(&point);
+	/* Beside v1 controllers a cgroup2 mount is an extra: not worth the mount table, which grows with every container. */
+	if (!*name && has_v1_controller(cg))
+		return;
 	if (!*mountinfo && fd_read_file(AT_FDCWD, "/proc/self/mountinfo", PROC_MAX, mountinfo, NULL) < 0)
 		return;
 	point = layout_mount_of(*mountinfo, name);

@@ -6,7 +6,8 @@ set -eu
 build=$(realpath "$1")
 here=$(realpath "$(dirname "$0")")
 work=$(mktemp -d)
-trap '"$build/bin/brig-oci" --root "$work/s" delete -f b 2>/dev/null || :; rm -rf "$work"' EXIT
+id=hot$$
+trap '"$build/bin/brig-oci" --root "$work/s" delete -f "$id" 2>/dev/null || :; rm -rf "$work"' EXIT
 mkdir -p "$work/rootfs/bin" "$work/rootfs/proc" "$work/rootfs/dev" "$work/rootfs/sys"
 cp "$(command -v busybox)" "$work/rootfs/bin/true"
 cp "$(command -v busybox)" "$work/rootfs/bin/sleep"
@@ -16,19 +17,16 @@ plain() { "$build/bin/brig-oci" --root "$work/s" "$@" </dev/null >/dev/null; }
 config() { rm -f config.json && "$build/bin/brig-oci" spec && sed -i -e 's/"terminal": true/"terminal": false/' -e "s|\"sh\"\$|$1|" config.json; }
 
 config '"/bin/true"'
-step run b
+step run "$id"
 config '"/bin/sleep", "1000"'
-step create --pid-file "$work/pid" b || : # its container ends with the tracer
-plain delete -f b
-plain run -d b
-step state b
-step exec b /bin/true
-step kill b KILL
-while plain state b && "$build/bin/brig-oci" --root "$work/s" state b | grep -q '"running"'; do
+step create --pid-file "$work/pid" "$id"
+step start "$id"
+step state "$id"
+step exec "$id" /bin/true
+step kill "$id" KILL
+while plain state "$id" && "$build/bin/brig-oci" --root "$work/s" state "$id" | grep -q '"running"'; do
 	sleep 0.1
 done
-step delete b
-plain create b
-step start b
+step delete "$id"
 python3 "$here/hot.py" "$build/bench/brig-oci.map" "$work/seen" >"$work/hot.ld"
 cp "$work/hot.ld" "$here/../../runtime/oci/hot.ld"

@@ -30,13 +30,16 @@ static int note(pid_t pid, int event, int *execs)
 	return 1;
 }
 
-static void watch(void)
+/* Until first has ended: a child that waits for others goes on without us. */
+static void watch(pid_t first)
 {
 	int status, execs = 0;
 
 	for (pid_t pid = waitpid(-1, &status, __WALL); pid > 0; pid = waitpid(-1, &status, __WALL)) {
 		int sig = WIFSTOPPED(status) ? WSTOPSIG(status) : 0;
 
+		if (pid == first && !WIFSTOPPED(status))
+			return;
 		if (!WIFSTOPPED(status) || (sig == SIGTRAP && !note(pid, status >> 16, &execs)))
 			continue;
 		(void)ptrace(PTRACE_SINGLESTEP, pid, NULL, sig == SIGTRAP || sig == SIGSTOP ? 0L : (long)sig);
@@ -60,7 +63,7 @@ int main(int argc, char **argv)
 	(void)waitpid(pid, &status, 0);
 	(void)ptrace(PTRACE_SETOPTIONS, pid, NULL, (long)(PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEEXEC));
 	(void)ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL);
-	watch();
+	watch(pid);
 	for (unsigned long i = 0; i < END / PIECE; i++)
 		if (seen[i])
 			fprintf(out, "%lx\n", i * PIECE);
