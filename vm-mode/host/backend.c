@@ -8,6 +8,7 @@
 #include "vm-mode/host/client.h"
 #include "vm-mode/host/exec.h"
 #include "vm-mode/host/launch.h"
+#include "vm-mode/host/pod.h"
 #include "vm-mode/host/verbs.h"
 
 #include <errno.h>
@@ -37,14 +38,21 @@ static int backend_check(const struct spec *s, struct err *err)
 static int backend_create(struct container *c, const struct create_opts *o, struct err *err)
 {
 	CLEANUP(vm_launch_done) struct vm_launch l;
+	const char *sandbox;
 	struct vm_data *data;
 	int r;
 
 	if (strlen(c->id) > MAX_NAME) {
-		l = (struct vm_launch){ 0 };
+		vm_launch_init(&l);
 		return err_set(err, ENAMETOOLONG, "container id: vm-mode allows at most %d bytes", MAX_NAME);
 	}
-	r = vm_launch(&l, c, o, err);
+	sandbox = pod_sandbox(c->spec);
+	if (sandbox) {
+		vm_launch_init(&l);
+		r = pod_create(c, o, sandbox, &l.own_console_fd, err);
+	} else {
+		r = vm_launch(&l, c, o, err);
+	}
 	if (r < 0)
 		return r;
 	data = xcalloc(1, sizeof(*data));
@@ -57,7 +65,7 @@ static int backend_create(struct container *c, const struct create_opts *o, stru
 static int backend_committed(struct container *c, struct err *err)
 {
 	struct vm_data *data = c->backend_data;
-	int r = sync_send(data->sync_fd, SYNC_READY, NULL, 0, -1);
+	int r = data->sync_fd < 0 ? 0 : sync_send(data->sync_fd, SYNC_READY, NULL, 0, -1);
 
 	if (r < 0)
 		return err_sys(err, r, "release the machine's process");
@@ -121,6 +129,17 @@ static void backend_features(const struct runtime_opts *opts, struct json_writer
 	json_kv_string(w, "brig.vm.initramfs", s.initramfs);
 }
 
+static int backend_destroy(struct container *c, struct err *err)
+{
+	const char *sandbox;
+	struct err ignored;
+
+	if (container_load_spec(c, &ignored) < 0)
+		return 0;
+	sandbox = pod_sandbox(c->spec);
+	return sandbox ? pod_destroy(c, sandbox, err) : 0;
+}
+
 static void backend_free_data(void *p)
 {
 	struct vm_data *data = p;
@@ -150,5 +169,6 @@ const struct backend vm_backend = {
 	.checkpoint = vm_verb_checkpoint,
 	.restore = vm_verb_restore,
 	.features = backend_features,
+	.destroy = backend_destroy,
 	.free_data = backend_free_data,
 };

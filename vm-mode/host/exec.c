@@ -20,14 +20,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define STUB_ID	 2u
+#define EXEC_ID	 2u
 #define QUIET_MS 2000 /* after the exit: an output that somebody else holds open */
 
 struct stub {
 	struct client_conn conn;
 	struct stdio stdio;
 	const char *container;
-	int signal_fd, tty_fd;
+	uint32_t id;
+	int signal_fd, tty_fd, gate_fd;
 	bool exited;
 	int code;
 	int64_t end_at;
@@ -37,7 +38,7 @@ struct stub {
 
 static int request(struct stub *s, uint16_t type, const struct buf *b, struct err *err)
 {
-	int r = frame_send(&s->conn.out, type, 0, STUB_ID, ++s->conn.last_seq, b->p, b->len);
+	int r = frame_send(&s->conn.out, type, 0, s->id, ++s->conn.last_seq, b->p, b->len);
 
 	return r < 0 ? err_sys(err, r, "ask the guest: %s", proto_type_name(type)) : 0;
 }
@@ -75,7 +76,7 @@ static int take_frame(struct stub *s, const struct frame *f, struct err *err)
 
 	if (f->type == PROTO_REPLY || f->type == PROTO_ERROR || f->type == PROTO_OOM || f->type == PROTO_LOG)
 		return 0; /* a signal that came too late is nobody's error */
-	if (f->id != STUB_ID)
+	if (f->id != s->id)
 		return err_set(err, EPROTO, "guest: a frame of another process");
 	if (f->type != PROTO_EXIT)
 		return stdio_frame(&s->stdio, &s->conn.out, f, err);
@@ -108,12 +109,20 @@ static int take_input(struct stub *s, struct err *err)
 	return take_frames(s, err);
 }
 
+/* Whoever looks whether the gate is there learns that by being let in. */
+static void close_visitor(int gate_fd)
+{
+	AUTO_CLOSE int fd = accept4(gate_fd, NULL, NULL, SOCK_CLOEXEC);
+
+	(void)fd;
+}
+
 static bool finished(const struct stub *s)
 {
 	return s->exited && (stdio_drained(&s->stdio) || (keeper_now_ms() >= s->end_at && !stdio_waiting(&s->stdio)));
 }
 
-enum { ON_GUEST, ON_SIGNAL, ON_STDIO, POLLS = ON_STDIO + STDIO_POLLS };
+enum { ON_GUEST, ON_SIGNAL, ON_GATE, ON_STDIO, POLLS = ON_STDIO + STDIO_POLLS };
 
 static int relay(struct stub *s, struct err *err)
 {
@@ -127,12 +136,15 @@ static int relay(struct stub *s, struct err *err)
 			return err_set(err, ESRCH, "the machine ended");
 		p[ON_GUEST] = (struct pollfd){ .fd = s->conn.fd, .events = (short)(POLLIN | (r > 0 ? POLLOUT : 0)) };
 		p[ON_SIGNAL] = (struct pollfd){ .fd = s->signal_fd, .events = POLLIN };
+		p[ON_GATE] = (struct pollfd){ .fd = s->gate_fd, .events = POLLIN };
 		stdio_poll(&s->stdio, &s->conn.out, p + ON_STDIO);
 		if (s->exited)
 			p[ON_STDIO].fd = -1;
 		if (poll(p, POLLS, s->exited ? 100 : -1) < 0 && errno != EINTR)
 			return err_sys(err, -errno, "poll");
 		r = p[ON_GUEST].revents & ~POLLOUT ? take_input(s, err) : 0;
+		if (p[ON_GATE].revents)
+			close_visitor(s->gate_fd);
 		if (r >= 0 && p[ON_SIGNAL].revents)
 			r = read_signals(s, err);
 		if (r >= 0)
@@ -157,29 +169,10 @@ static int take_signals(struct stub *s)
 
 /* ---- from fork to there ---- */
 
-struct exec_launch {
-	struct container *c;
-	const struct exec_opts *o;
-	int sync_fd, parent_sync_fd, tty_fd, console_fd;
-	bool in_v2_cgroup;
-};
-
-static int start_process(struct stub *s, const struct exec_launch *l, struct err *err)
+static int start_process(struct stub *s, const struct stub_launch *l, struct err *err)
 {
-	AUTO_BUF struct buf process = { 0 };
-	AUTO_BUF struct buf b = { 0 };
-	struct json_writer w = { .out = &process };
-
-	vm_process_json(l->o->process, &w);
-	stdio_init(&s->stdio, STUB_ID, l->tty_fd);
-	proto_pack_exec(&b, &(struct proto_exec){
-		.container = l->c->id,
-		.process = process.p,
-		.cgroup = l->o->cgroup,
-		.stdio = stdio_flags(&s->stdio),
-		.size = stdio_window_size(l->tty_fd),
-	});
-	if (request(s, PROTO_EXEC, &b, err) < 0)
+	stdio_init(&s->stdio, l->id, l->tty_fd);
+	if (request(s, l->type, l->payload, err) < 0)
 		return -err->code;
 	for (;;) {
 		struct frame f;
@@ -196,7 +189,7 @@ static int start_process(struct stub *s, const struct exec_launch *l, struct err
 	}
 }
 
-static int stub_start(struct stub *s, struct exec_launch *l, struct err *err)
+static int stub_start(struct stub *s, struct stub_launch *l, struct err *err)
 {
 	int r = l->c->cgroup ? cgroup_enter_self(l->c->cgroup, l->in_v2_cgroup, err) : 0;
 
@@ -211,9 +204,9 @@ static int stub_start(struct stub *s, struct exec_launch *l, struct err *err)
 	return r;
 }
 
-NORETURN static void stub_main(struct exec_launch *l)
+NORETURN static void stub_main(struct stub_launch *l)
 {
-	struct stub s = { .container = l->c->id, .signal_fd = -1, .tty_fd = l->tty_fd };
+	struct stub s = { .container = l->c->id, .id = l->id, .signal_fd = -1, .tty_fd = l->tty_fd, .gate_fd = l->gate_fd };
 	struct err err = { 0 };
 
 	(void)prctl(PR_SET_NAME, "brig:exec", 0, 0, 0); /* cosmetic */
@@ -233,38 +226,14 @@ NORETURN static void stub_main(struct exec_launch *l)
 	_exit(s.code);
 }
 
-static int open_fds(struct exec_launch *l, struct err *err)
-{
-	const struct exec_opts *o = l->o;
-	int pair[2];
-
-	if (o->process->terminal && !o->console_socket && o->detach)
-		return err_set(err, EINVAL, "process.terminal: cannot allocate a tty when detached without --console-socket");
-	if (!o->process->terminal && o->console_socket)
-		return err_set(err, EINVAL, "--console-socket: process.terminal is not set, so there is no console to send");
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_sys(err, -errno, "socketpair");
-	l->parent_sync_fd = pair[0];
-	l->sync_fd = pair[1];
-	return o->process->terminal ? vm_tty_open(o->process, o->console_socket, &l->tty_fd, &l->console_fd, err) : 0;
-}
-
-static void exec_launch_done(struct exec_launch *l)
-{
-	fd_close(&l->sync_fd);
-	fd_close(&l->parent_sync_fd);
-	fd_close(&l->tty_fd);
-	fd_close(&l->console_fd);
-}
-
-static int finish(struct exec_launch *l, pid_t pid, int pidfd, struct err *err)
+static int finish(const struct stub_launch *l, const char *pid_file, pid_t pid, int pidfd, struct err *err)
 {
 	int r = sync_recv(l->parent_sync_fd, 1u << SYNC_READY, NULL, NULL, NULL, err);
 
 	if (r == 0)
 		r = err_set(err, ECHILD, "the process died before it could start");
-	if (r > 0 && l->o->pid_file)
-		r = container_write_pid_file(l->o->pid_file, pid, err);
+	if (r > 0 && pid_file)
+		r = container_write_pid_file(pid_file, pid, err);
 	if (r >= 0)
 		return 0;
 	(void)!sys_pidfd_send_signal(pidfd, SIGKILL);
@@ -272,40 +241,97 @@ static int finish(struct exec_launch *l, pid_t pid, int pidfd, struct err *err)
 	return r;
 }
 
+static pid_t clone_stub(struct stub_launch *l, int *ret_pidfd)
+{
+	int cgroup_fd = l->c->cgroup ? cgroup_clone_fd(l->c->cgroup) : -1;
+	pid_t pid = sys_clone3(0, cgroup_fd, ret_pidfd);
+
+	l->in_v2_cgroup = pid >= 0 && cgroup_fd >= 0;
+	return pid < 0 ? sys_clone(0, ret_pidfd) : pid;
+}
+
+int vm_stub_spawn(struct stub_launch *l, const char *pid_file, pid_t *ret_pid, int *ret_pidfd, struct err *err)
+{
+	AUTO_CLOSE int pidfd = -1;
+	int pair[2], r;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(err, -errno, "socketpair");
+	l->parent_sync_fd = pair[0];
+	l->sync_fd = pair[1];
+	pid = clone_stub(l, &pidfd);
+	if (pid < 0)
+		return err_sys(err, pid, "clone");
+	if (pid == 0)
+		stub_main(l);
+	fd_close(&l->sync_fd);
+	fd_close(&l->tty_fd);
+	fd_close(&l->gate_fd);
+	r = finish(l, pid_file, pid, pidfd, err);
+	fd_close(&l->parent_sync_fd);
+	if (r < 0)
+		return r;
+	*ret_pid = pid;
+	*ret_pidfd = TAKE_FD(pidfd);
+	return 0;
+}
+
+static void stub_launch_done(struct stub_launch *l)
+{
+	fd_close(&l->tty_fd);
+	fd_close(&l->gate_fd);
+	fd_close(&l->console_fd);
+	fd_close(&l->sync_fd);
+	fd_close(&l->parent_sync_fd);
+}
+
+static int exec_terminal(struct stub_launch *l, const struct exec_opts *o, struct err *err)
+{
+	if (o->process->terminal && !o->console_socket && o->detach)
+		return err_set(err, EINVAL, "process.terminal: cannot allocate a tty when detached without --console-socket");
+	if (!o->process->terminal && o->console_socket)
+		return err_set(err, EINVAL, "--console-socket: process.terminal is not set, so there is no console to send");
+	return o->process->terminal ? vm_tty_open(o->process, o->console_socket, &l->tty_fd, &l->console_fd, err) : 0;
+}
+
+static void pack_exec(struct buf *b, const struct container *c, const struct exec_opts *o, int tty_fd)
+{
+	AUTO_BUF struct buf process = { 0 };
+	struct json_writer w = { .out = &process };
+	struct stdio shape;
+
+	vm_process_json(o->process, &w);
+	stdio_init(&shape, EXEC_ID, tty_fd);
+	proto_pack_exec(b, &(struct proto_exec){
+		.container = c->id,
+		.process = process.p,
+		.cgroup = o->cgroup,
+		.stdio = stdio_flags(&shape),
+		.size = stdio_window_size(tty_fd),
+	});
+}
+
 int vm_exec(struct container *c, const struct exec_opts *o, pid_t *ret_pid, int *ret_pidfd, int *ret_console_fd, struct err *err)
 {
-	CLEANUP(exec_launch_done) struct exec_launch l = { .c = c, .o = o, .sync_fd = -1, .parent_sync_fd = -1, .tty_fd = -1, .console_fd = -1 };
-	AUTO_CLOSE int pidfd = -1;
-	int cgroup_fd = -1, r;
-	pid_t pid;
+	AUTO_BUF struct buf payload = { 0 };
+	CLEANUP(stub_launch_done) struct stub_launch l = {
+		.c = c, .type = PROTO_EXEC, .id = EXEC_ID, .payload = &payload,
+		.tty_fd = -1, .gate_fd = -1, .console_fd = -1, .sync_fd = -1, .parent_sync_fd = -1,
+	};
+	int r;
 
 	if (o->preserve_fds)
 		return err_set(err, ENOTSUP, "--preserve-fds: vm-mode cannot pass file descriptors into a machine");
-	r = open_fds(&l, err);
+	r = exec_terminal(&l, o, err);
 	/* The host's cgroup; --cgroup names one of the guest's. */
 	if (!r && c->cgroup)
 		r = cgroup_open_enter(c->cgroup, NULL, c->pid, err);
 	if (r < 0)
 		return r;
-	if (c->cgroup)
-		cgroup_fd = cgroup_clone_fd(c->cgroup);
-	pid = sys_clone3(0, cgroup_fd, &pidfd);
-	l.in_v2_cgroup = pid >= 0 && cgroup_fd >= 0;
-	if (pid < 0) {
-		l.in_v2_cgroup = false;
-		pid = sys_clone(0, &pidfd);
-	}
-	if (pid < 0)
-		return err_sys(err, pid, "clone");
-	if (pid == 0)
-		stub_main(&l);
-	fd_close(&l.sync_fd);
-	fd_close(&l.tty_fd);
-	r = finish(&l, pid, pidfd, err);
-	if (r < 0)
-		return r;
-	*ret_pid = pid;
-	*ret_pidfd = TAKE_FD(pidfd);
-	*ret_console_fd = TAKE_FD(l.console_fd);
-	return 0;
+	pack_exec(&payload, c, o, l.tty_fd);
+	r = vm_stub_spawn(&l, o->pid_file, ret_pid, ret_pidfd, err);
+	if (!r)
+		*ret_console_fd = TAKE_FD(l.console_fd);
+	return r;
 }

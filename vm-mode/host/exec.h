@@ -12,6 +12,23 @@
  */
 int vm_exec(struct container *c, const struct exec_opts *o, pid_t *ret_pid, int *ret_pidfd, int *ret_console_fd, struct err *err) MUST_CHECK;
 
+/*
+ * The stub alone, for whoever has a process of the guest to stand for: an exec, or the init of a pod's container. Sends `type` (PROTO_EXEC
+ * or PROTO_CREATE) with process number id and this payload to the machine of c, whose cgroup the stub enters; relays 0, 1, 2
+ * or the terminal; accepts at gate_fd (or -1). Comes back when the guest has answered.
+ */
+struct stub_launch {
+	struct container *c;
+	uint16_t type;
+	uint32_t id;
+	const struct buf *payload;
+	int tty_fd, gate_fd;   /* closed in the parent */
+	int console_fd;	       /* of the parent */
+	int sync_fd, parent_sync_fd;
+	bool in_v2_cgroup;
+};
+int vm_stub_spawn(struct stub_launch *l, const char *pid_file, pid_t *ret_pid, int *ret_pidfd, struct err *err) MUST_CHECK;
+
 /* A process object of config.json (config.md "Process") from the parsed form: what the command line changed is in it. */
 void vm_process_json(const struct spec_process *p, struct json_writer *w);
 

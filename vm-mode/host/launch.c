@@ -38,13 +38,21 @@ void vm_launch_done(struct vm_launch *l)
 	free(l->config);
 }
 
-static void init(struct vm_launch *l, struct container *c, const struct create_opts *o)
+void vm_launch_init(struct vm_launch *l)
 {
-	*l = (struct vm_launch){ .container = c, .run = o->run, .privileged = geteuid() == 0 };
+	*l = (struct vm_launch){ 0 };
 	l->sync_fd = l->parent_sync_fd = l->root_tree_fd = l->kernel_fd = l->initramfs_fd = l->kvm_fd = -1;
 	l->control_fd = l->gate_fd = l->tty_fd = l->own_console_fd = -1;
 	for (int t = 0; t < NS_TYPES; t++)
 		l->ns_fds[t] = -1;
+}
+
+static void init(struct vm_launch *l, struct container *c, const struct create_opts *o)
+{
+	vm_launch_init(l);
+	l->container = c;
+	l->run = o->run;
+	l->privileged = geteuid() == 0;
 	l->create_flags = (o->no_pivot ? PROTO_CREATE_NO_PIVOT : 0) | (o->no_new_keyring ? PROTO_CREATE_NO_KEYRING : 0);
 }
 

@@ -46,6 +46,8 @@ struct vm_launch {
 	uint64_t tsc_start, tsc_start_ns; /* emulation: the first of two readings of the clock */
 };
 
+/* An empty one, for vm_launch_done(). */
+void vm_launch_init(struct vm_launch *l);
 /* Everything up to READY. c->pid and c->pidfd are filled. */
 int vm_launch(struct vm_launch *l, struct container *c, const struct create_opts *o, struct err *err) MUST_CHECK;
 void vm_launch_done(struct vm_launch *l);

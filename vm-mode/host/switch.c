@@ -311,6 +311,16 @@ static void kill_proc(struct keeper *k, const struct proc *p)
 		log_warn("cannot end a process in the guest: too much waits");
 }
 
+/* Of a pod: it kills what is left of it. */
+static void delete_container(struct keeper *k, const struct proc *p)
+{
+	AUTO_BUF struct buf b = { 0 };
+
+	proto_pack_text(&b, p->container);
+	if (switch_request(k, PROTO_DELETE, 0, b.p, b.len) < 0)
+		log_warn("cannot delete a container in the guest: too much waits");
+}
+
 static void forget_client(struct keeper *k, struct client *c)
 {
 	for (size_t i = 0; i < k->n_pending; i++)
@@ -318,7 +328,9 @@ static void forget_client(struct keeper *k, struct client *c)
 			k->pending[i].client = NULL;
 	for (size_t i = k->n_procs; i-- > 0;)
 		if (k->procs[i].client == c) {
-			if (!k->procs[i].exited)
+			if (k->procs[i].is_init)
+				delete_container(k, &k->procs[i]);
+			else if (!k->procs[i].exited)
 				kill_proc(k, &k->procs[i]);
 			remove_proc(k, k->procs[i].id);
 		}

@@ -195,6 +195,29 @@ out_has() { grep -q "$1" "$T/$ID.out"; }
 	[ "$(paste -sd , "$T/log")" = createRuntime,createContainer,poststart,poststop ]
 }
 
+@test "vm: the containers of a pod share the sandbox's machine" {
+	mk_bundle '.annotations = { "io.kubernetes.cri.container-type": "sandbox" } | .hostname = "pod"'
+	ct_up
+	local sandbox=$ID pid
+	pid=$(ct_pid)
+	mk_sh 'cat; cat /proc/sys/kernel/hostname; cat /data/word; exit 4' 'del(.hostname) | .mounts += [ { destination: "/data", type: "bind", source: $d, options: ["bind"] } ]
+		| .annotations = { "io.kubernetes.cri.container-type": "container", "io.kubernetes.cri.sandbox-id": $s }
+		| (.linux.namespaces[] | select(.type == "network")).path = "/proc/\($p)/ns/net"
+		| (.linux.namespaces[] | select(.type == "ipc")).path = "/proc/\($p)/ns/ipc"
+		| (.linux.namespaces[] | select(.type == "uts")).path = "/proc/\($p)/ns/uts"' --arg s "$sandbox" --arg p "$pid" --arg d "$BATS_TEST_TMPDIR"
+	echo word >"$BATS_TEST_TMPDIR/word"
+	echo input | rt create --bundle "$B" --pid-file "$T/$ID.pid" "$ID" >"$T/$ID.out" 2>&1
+	[ "$(ct_status)" = created ]
+	rt start "$ID"
+	wait_for is_status stopped
+	[ "$(paste -sd , "$T/$ID.out")" = input,pod,word ]
+	rt delete "$ID"
+	run -4 rt run --bundle "$B" "$ID" </dev/null
+	[ "$(rt state "$sandbox" | jq -r .status)" = running ]
+	rt exec "$sandbox" true
+	rt delete --force "$sandbox"
+}
+
 @test "vm: settings that only the administrator may change are refused" {
 	mk_bundle '.annotations = { "org.brig.vm.vcpus": "4" }'
 	run ! rt create --bundle "$B" "$ID"
