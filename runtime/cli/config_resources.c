@@ -240,10 +240,13 @@ int config_resources(const struct config_input *in, struct json_writer *w, struc
 		r = write_block_io(in, w, err);
 	if (r < 0)
 		return r;
-	json_key(w, "pids");
-	json_begin_object(w);
-	json_kv_i64(w, "limit", !pids->set ? DEFAULT_PIDS : pids->v > 0 ? pids->v : -1);
-	json_end_object(w);
+	/* rootless there may be no cgroup for it, and nobody asked */
+	if (pids->set || !in->rootless) {
+		json_key(w, "pids");
+		json_begin_object(w);
+		json_kv_i64(w, "limit", !pids->set ? DEFAULT_PIDS : pids->v > 0 ? pids->v : -1);
+		json_end_object(w);
+	}
 	r = write_unified(in, w, err);
 	json_end_object(w);
 	return r;

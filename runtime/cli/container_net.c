@@ -4,6 +4,7 @@
 #include "runtime/base/mem.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 typedef int (*request_fn)(struct net_request *r, const char *value, struct err *err);
 
@@ -92,6 +93,8 @@ int container_net_setup(struct record *r, const struct run_options *o, const str
 		x = net_setup(&env, &c, &q, ret, err);
 	net_env_done(&env);
 	net_request_done(&q);
+	if (x == -EPERM && geteuid() != 0)
+		return err_wrap(err, "this network needs privileges that a rootless brig does not have yet: use --network host or none");
 	return x;
 }
 

@@ -7,6 +7,7 @@
 #include "runtime/base/sys.h"
 #include "runtime/cli/config.h"
 #include "runtime/cli/default_seccomp.h"
+#include "runtime/cli/tree_root.h"
 #include "runtime/cli/container_net.h"
 
 #include <errno.h>
@@ -29,6 +30,7 @@ struct parts {
 	const char *hostname; /* NULL: the host's */
 	const char *init;
 	const char *ns_paths[NS_TYPES];
+	struct tree_root tree; /* when the root is no EROFS */
 	int root_fd;
 };
 
@@ -41,6 +43,7 @@ static void parts_done(struct parts *p)
 	net_result_done(&p->net);
 	arena_done(&p->arena);
 	fd_close(&p->root_fd);
+	tree_root_close(&p->tree);
 }
 
 int launch_image(struct record *r, struct store_image *image, struct image_config *config, struct err *err)
@@ -69,13 +72,30 @@ static int make_dirs(struct record *r, struct err *err)
 	return 0;
 }
 
+/* Plain files under an overlay; rootless in a user namespace that the container joins. */
+static int mount_tree(struct parts *p, struct err *err)
+{
+	bool rootless = p->r->cli->oci.rootless && geteuid() != 0;
+	int r = tree_root_open(p->r, &p->image, rootless, &p->tree, err);
+
+	if (r < 0)
+		return err_wrap(err, "root file system of container %s", p->r->name);
+	p->root_fd = TAKE_FD(p->tree.root_fd);
+	if (p->tree.helper)
+		p->ns_paths[NS_USER] = arena_printf(&p->arena, "/proc/%d/ns/user", (int)p->tree.helper);
+	return 0;
+}
+
 static int mount_root(struct parts *p, struct err *err)
 {
 	AUTO_FREE char *upper = xasprintf("%s/upper", p->r->dir), *work = xasprintf("%s/work", p->r->dir);
 	/* what --rm will throw away need not reach the disk */
 	struct store_rootfs_options o = { .upper = upper, .work = work, .no_sync = p->r->auto_remove };
-	int r = make_dirs(p->r, err);
+	int r;
 
+	if (geteuid() != 0)
+		return mount_tree(p, err);
+	r = make_dirs(p->r, err);
 	if (r < 0)
 		return r;
 	if (o.no_sync)
@@ -83,6 +103,8 @@ static int mount_root(struct parts *p, struct err *err)
 	if (o.no_sync && (r = make_dirs(p->r, err)) < 0)
 		return r;
 	p->root_fd = store_rootfs_mount(&p->r->cli->store, &p->image, &o, err);
+	if (p->root_fd == -ENODEV || p->root_fd == -EPERM) /* a kernel without EROFS; root of a user namespace */
+		return mount_tree(p, err);
 	return p->root_fd < 0 ? err_wrap(err, "root file system of container %s", p->r->name) : 0;
 }
 
@@ -284,7 +306,7 @@ static int check_vm(const struct run_options *o, struct runtime_opts *oci, struc
 
 int launch_create(const struct launch *l, struct container **ret, struct err *err)
 {
-	CLEANUP(parts_done) struct parts p = { .l = l, .r = l->record, .root_fd = -1, .net = { .ns_fd = -1 } };
+	CLEANUP(parts_done) struct parts p = { .l = l, .r = l->record, .root_fd = -1, .tree = { .root_fd = -1, .helper_fd = -1 }, .net = { .ns_fd = -1 } };
 	AUTO_BUF struct buf config = { 0 };
 	struct create_opts o = {
 		.id = l->record->id,

@@ -4,6 +4,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/cli/tree_root.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -452,8 +453,12 @@ int record_remove(struct record *r, struct err *err)
 	if (x < 0)
 		return err_sys(err, x, "remove '%s'", r->run_dir);
 	x = remove_tree(AT_FDCWD, r->dir);
+	if ((x == -EACCES || x == -EPERM) && geteuid() != 0)
+		x = tree_remove_rootless(r->dir, err);
+	else if (x < 0)
+		err_sys(err, x, "remove '%s'", r->dir);
 	if (x < 0)
-		return err_sys(err, x, "remove '%s'", r->dir);
+		return x;
 	/* The name last: who is killed before leaves a name that is found to be stale. */
 	if (path)
 		(void)unlinkat(r->cli->store.root_fd, path, 0);

@@ -17,6 +17,7 @@ make_store() {
 	printf 'root:x:0:\nwww:x:33:\nextra:x:44:www\n' >"$root/etc/group"
 	echo seed >"$root/data/seed"
 	chown 33:33 "$root/data"
+	chmod 1777 "$root/tmp"
 	tar -C "$root" -cf "$BATS_FILE_TMPDIR/rootfs.tar" .
 	brig import -q "$BATS_FILE_TMPDIR/rootfs.tar" bb >/dev/null
 	brig import -q --change 'CMD ["sh", "-c", "echo cmd $0 $*"]' --change 'ENTRYPOINT ["/bin/echo", "entry"]' \
