@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -134,6 +135,15 @@ static void watch_oom(struct agent *a, struct guest_container *g)
 		log_warn("container '%s': no news of memory running out", g->c->id);
 }
 
+/* A listener would be a descriptor of the guest on the host; without one each such call would fail with ENOSYS, unasked for. */
+static int check_filter(const struct seccomp_prog *p, struct err *err)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (BPF_CLASS(p->v[i].code) == BPF_RET && (p->v[i].k & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_USER_NOTIF)
+			return err_set(err, ENOTSUP, "linux.seccomp: SCMP_ACT_NOTIFY cannot be used in a virtual machine");
+	return 0;
+}
+
 static int parse(struct agent *a, struct guest_container *g, const struct proto_create *m, struct err *err)
 {
 	struct container *c = g->c;
@@ -160,7 +170,8 @@ static int parse(struct agent *a, struct guest_container *g, const struct proto_
 						    .flags = m->seccomp_flags };
 		memcpy(g->seccomp.v, m->seccomp, m->seccomp_n);
 	}
-	return adapt_spec(a, c, m, err);
+	r = check_filter(&g->seccomp, err);
+	return r ? r : adapt_spec(a, c, m, err);
 }
 
 static int launch_create(struct agent *a, struct guest_container *g, const struct proto_create *m, struct err *err)

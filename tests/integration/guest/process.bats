@@ -273,7 +273,10 @@ setup_file() { need root "makes containers"; }
 	# ld nr; jeq mkdir (83): errno EPERM, else allow
 	python3 -c 'import struct, sys
 for i in ((0x20, 0, 0, 0), (0x15, 0, 1, 83), (6, 0, 0, 0x50001), (6, 0, 0, 0x7fff0000)): sys.stdout.buffer.write(struct.pack("<HBBI", *i))' >"$T/bpf"
+	python3 -c 'import struct, sys
+for i in ((0x20, 0, 0, 0), (0x15, 0, 1, 83), (6, 0, 0, 0x7fc00000), (6, 0, 0, 0x7fff0000)): sys.stdout.buffer.write(struct.pack("<HBBI", *i))' >"$T/notify"
 	guest <<-END
+		create a 1 $T/a.json 7 seccomp=$T/notify
 		create a 1 $T/a.json 7 seccomp=$T/bpf
 		start a
 		exec a 2 $T/p.json
@@ -281,6 +284,7 @@ for i in ((0x20, 0, 0, 0), (0x15, 0, 1, 83), (6, 0, 0, 0x50001), (6, 0, 0, 0x7ff
 		err 2
 	END
 	[ "$status" -eq 0 ]
+	has 'create error 95 linux.seccomp: SCMP_ACT_NOTIFY cannot be used in a virtual machine'
 	has 'exit 2 code 1 signal 0'
 	part "err 2 mkdir: can't create directory '/tmp/y': Operation not permitted"
 }
