@@ -327,7 +327,7 @@ install: all
 	install -D -m 755 $(B)/bin/brig-images $(DESTDIR)$(PREFIX)/libexec/brig/brig-images
 	if [ -s $(B)/guest/initramfs ]; then install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/brig/guest $(wildcard $(addprefix $(B)/guest/,vmlinux \
 		initramfs vmlinux.tuned initramfs.tuned)); fi
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 runtime/cli/brig.1 runtime/oci/brig-oci.1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 runtime/cli/brig.1 runtime/oci/brig-oci.1 images/brig-image.1
 	install -D -m 644 runtime/brig.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/brig.conf.5
 	install -D -m 644 runtime/cli/completions/brig.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/brig
 	install -D -m 644 runtime/oci/completions/brig-oci.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/brig-oci
@@ -337,7 +337,7 @@ install: all
 uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/lib/brig/guest
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/brig bin/brig-oci bin/brig-vm libexec/brig/brig-systemd libexec/brig/brig-images \
-		share/man/man1/brig.1 share/man/man1/brig-oci.1 share/man/man5/brig.conf.5 share/bash-completion/completions/brig \
+		share/man/man1/brig.1 share/man/man1/brig-oci.1 share/man/man1/brig-image.1 share/man/man5/brig.conf.5 share/bash-completion/completions/brig \
 		share/bash-completion/completions/brig-oci share/zsh/site-functions/_brig share/zsh/site-functions/_brig-oci \
 		share/fish/vendor_completions.d/brig.fish share/fish/vendor_completions.d/brig-oci.fish)
 

@@ -177,6 +177,7 @@ int layer_begin(const struct layer_options *options, struct layer **ret, struct 
 				     .ctx = l,
 				     .data_fd = options->data_fd,
 				     .entries_fd = options->entries_fd,
+				     .direct = options->direct,
 				     .limits = options->limits };
 	l->log = options->log_fd >= 0 ? tarlog_new(options->log_fd) : NULL;
 	r = pthread_create(&l->thread, NULL, tar_thread, l);

@@ -27,6 +27,7 @@ struct layer_options {
 	int data_fd, entries_fd; /* borrowed; new empty files */
 	int keep_fd;		 /* borrowed; a copy of the blob goes here; -1: none */
 	int log_fd;		 /* borrowed; new empty file for the tar's log (images/tarlog.h); -1: none */
+	bool direct;		 /* the data file is synced afterwards: see data_writer_init() */
 	struct digest blob;	 /* expected digest of the bytes pushed; DIGEST_NONE: unknown */
 	uint64_t blob_size;	 /* expected; UINT64_MAX: unknown */
 	struct digest diff_id;	 /* expected; DIGEST_NONE: unknown */

@@ -7,11 +7,15 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-enum { BUFFER_BYTES = 1 << 20, FILL_BYTES = 64 << 10, WRITEBACK_BYTES = 16 << 20 };
+enum { ALIGNMENT = 4096, DIRECT_FROM = 64 << 20, BUFFER_BYTES = 1 << 20, FILL_BYTES = 64 << 10, WRITEBACK_BYTES = 16 << 20 };
 
-void data_writer_init(struct data_writer *w, int fd)
+void data_writer_init(struct data_writer *w, int fd, bool direct)
 {
-	*w = (struct data_writer){ .fd = fd, .buf = xmalloc(BUFFER_BYTES) };
+	*w = (struct data_writer){ .fd = fd, .direct = direct };
+	if (posix_memalign((void **)&w->buf, ALIGNMENT, BUFFER_BYTES) != 0) {
+		w->buf = xmalloc(BUFFER_BYTES);
+		w->direct = false;
+	}
 }
 
 void data_writer_done(struct data_writer *w)
@@ -20,15 +24,31 @@ void data_writer_done(struct data_writer *w)
 	w->buf = NULL;
 }
 
+static void set_direct(struct data_writer *w, bool on)
+{
+	int flags = w->is_direct == on ? -1 : fcntl(w->fd, F_GETFL);
+
+	if (flags >= 0 && fcntl(w->fd, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT) == 0)
+		w->is_direct = on;
+	else if (on && !w->is_direct)
+		w->direct = false; /* a file system without it */
+}
+
 static int flush(struct data_writer *w)
 {
 	size_t done = 0;
 
+	set_direct(w, w->direct && w->buf_pos >= DIRECT_FROM && w->buf_pos % ALIGNMENT == 0 && w->buf_len == BUFFER_BYTES);
 	while (done < w->buf_len) {
 		ssize_t n = pwrite(w->fd, w->buf + done, w->buf_len - done, (off_t)(w->buf_pos + done));
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno == EINVAL && w->is_direct) {
+			w->direct = false;
+			set_direct(w, false);
+			continue;
+		}
 		if (n < 0)
 			return -errno;
 		done += (size_t)n;

@@ -11,9 +11,13 @@ struct data_writer {
 	uint64_t buf_pos; /* file offset of buf[0] */
 	size_t buf_len;
 	uint64_t synced; /* write-back was started up to here */
+	bool direct;	 /* may go past the page cache */
+	bool is_direct;	 /* O_DIRECT is set on fd */
 };
 
-void data_writer_init(struct data_writer *w, int fd);
+/* direct: who waits for the disk at the end anyhow does not need the page cache for the bulk of a large layer. Only its first
+ * part stays in memory, which is all of most layers, so what is run right after a pull is read from there. */
+void data_writer_init(struct data_writer *w, int fd, bool direct);
 /* offset is not below the end of what was written before. -errno. */
 int data_writer_put(struct data_writer *w, uint64_t offset, const void *data, size_t n) MUST_CHECK;
 /* Write what is buffered and make the file size bytes long. */

@@ -369,7 +369,7 @@ int layer_tar_run(struct layer_tar *t, struct err *err)
 	if (c_locale)
 		old = uselocale(c_locale);
 	w->t = t;
-	data_writer_init(&w->data, t->data_fd);
+	data_writer_init(&w->data, t->data_fd, t->direct);
 	r = lseek(t->entries_fd, ENTRY_HEADER_BYTES, SEEK_SET) < 0 ? err_sys(err, -errno, "seek entry table") : walk_open(w, err);
 	if (r == 0)
 		r = walk_entries(w, err);

@@ -10,6 +10,7 @@ struct layer_tar {
 	ssize_t (*read)(void *ctx, const void **ret_data);
 	void *ctx;
 	int data_fd, entries_fd;
+	bool direct; /* see data_writer_init() */
 	struct layer_limits limits;
 	uint64_t tar_bytes; /* counted by read() */
 	uint64_t data_bytes, n_entries; /* results */

@@ -115,18 +115,30 @@ int store_temp_sync(struct store *s, const struct store_temp *t)
 	return s->sync && fdatasync(t->fd) < 0 ? -errno : 0;
 }
 
+void store_temp_write_back(struct store *s, const struct store_temp *t)
+{
+	if (s->sync)
+		(void)sync_file_range(t->fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
+int store_temp_rename(struct store *s, struct store_temp *t, const char *path)
+{
+	/* Read-only: nothing in the store is ever changed in place. */
+	if (fchmod(t->fd, 0400) < 0 || renameat(s->root_fd, t->name, s->root_fd, path) < 0)
+		return -errno;
+	t->name[0] = '\0';
+	return 0;
+}
+
 int store_temp_commit(struct store *s, struct store_temp *t, const char *path)
 {
 	AUTO_FREE char *folder = xstrdup(path);
 	AUTO_CLOSE int dir_fd = -1;
 	char *slash = strrchr(folder, '/');
+	int r = store_temp_rename(s, t, path);
 
-	/* Read-only: nothing in the store is ever changed in place. */
-	if (fchmod(t->fd, 0400) < 0 || renameat(s->root_fd, t->name, s->root_fd, path) < 0)
-		return -errno;
-	t->name[0] = '\0';
-	if (!s->sync || !slash)
-		return 0;
+	if (r < 0 || !s->sync || !slash)
+		return r;
 	*slash = '\0';
 	dir_fd = openat(s->root_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return dir_fd < 0 || fsync(dir_fd) < 0 ? -errno : 0;

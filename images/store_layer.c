@@ -74,6 +74,7 @@ int store_import_begin(struct store *s, const struct layer_options *expected, st
 	o.entries_fd = i->entries.fd;
 	o.keep_fd = i->blob.fd;
 	o.log_fd = i->log.fd;
+	o.direct = s->sync;
 	r = layer_begin(&o, &i->layer, err);
 	if (r < 0)
 		return r;
@@ -86,28 +87,31 @@ int store_import_push(struct store_import *i, const void *data, size_t n, struct
 	return layer_push(i->layer, data, n, err);
 }
 
-/* All syncs before all renames, and the table, whose name says that the layer exists, as the last. */
+/* All syncs before all renames, and the table, whose name says that the layer exists, as the last. Write-back of all is started first:
+ * then one commit of the file system's journal serves them together. One sync of the folder is enough: a layer without its data
+ * file is none, whatever order a crash leaves the names in. */
 static int commit(struct store_import *i, const struct layer_result *res)
 {
 	AUTO_FREE char *data = store_layer_path(&res->diff_id, ".data"), *entries = store_layer_path(&res->diff_id, ".entries");
 	AUTO_FREE char *blob = store_blob_path(&res->blob), *log = store_layer_path(&res->diff_id, ".log");
-	int r = store_temp_sync(i->s, &i->data);
+	struct store_temp *const temps[] = { &i->data, &i->entries, res->logged ? &i->log : NULL, i->blob.fd >= 0 ? &i->blob : NULL };
+	int r = 0;
 
-	if (r == 0)
-		r = store_temp_sync(i->s, &i->entries);
-	if (r == 0 && res->logged)
-		r = store_temp_sync(i->s, &i->log);
-	if (r == 0 && i->blob.fd >= 0)
-		r = store_temp_sync(i->s, &i->blob);
+	for (size_t k = 0; k < ARRAY_SIZE(temps); k++)
+		if (temps[k])
+			store_temp_write_back(i->s, temps[k]);
+	for (size_t k = 0; r == 0 && k < ARRAY_SIZE(temps); k++)
+		if (temps[k])
+			r = store_temp_sync(i->s, temps[k]);
 	if (r == 0 && i->blob.fd >= 0)
 		r = store_temp_commit(i->s, &i->blob, blob);
 	/* Somebody else brought the same layer meanwhile: theirs may be mounted already, so it stays. */
 	if (r < 0 || store_has_layer(i->s, &res->diff_id))
 		return r;
 	if (res->logged)
-		r = store_temp_commit(i->s, &i->log, log);
+		r = store_temp_rename(i->s, &i->log, log);
 	if (r == 0)
-		r = store_temp_commit(i->s, &i->data, data);
+		r = store_temp_rename(i->s, &i->data, data);
 	return r == 0 ? store_temp_commit(i->s, &i->entries, entries) : r;
 }
 

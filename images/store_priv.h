@@ -14,6 +14,10 @@ struct store_temp {
 };
 int store_temp_open(struct store *s, struct store_temp *ret) MUST_CHECK;
 int store_temp_sync(struct store *s, const struct store_temp *t) MUST_CHECK;
+/* Begin and wait for the writing of its data, where a sync follows. A hint. */
+void store_temp_write_back(struct store *s, const struct store_temp *t);
+/* Rename it to path below the store; without the sync of the folder, which a later commit into the same folder brings. */
+int store_temp_rename(struct store *s, struct store_temp *t, const char *path) MUST_CHECK;
 /* Rename it to path below the store; the folder is synced when the store syncs. */
 int store_temp_commit(struct store *s, struct store_temp *t, const char *path) MUST_CHECK;
 void store_temp_done(struct store_temp *t);
