@@ -81,7 +81,7 @@ int image_settings_parse(const char *name, const char *text, struct image_settin
 
 int image_settings_load(struct image_settings *ret, struct err *err)
 {
-	const char *env = getenv("BRIG_CONF"), *path = env && *env ? env : "/etc/brig/brig.conf";
+	const char *env = getenv("BRIG_IMAGES_CONF"), *path = env && *env ? env : "/etc/brig/images.conf";
 	AUTO_FREE char *text = NULL;
 	int r = fd_read_file(AT_FDCWD, path, SETTINGS_MAX_BYTES, &text, NULL);
 

@@ -5,7 +5,7 @@
 #include "runtime/base/err.h"
 
 /*
- * The [images] table of the administrator's file: $BRIG_CONF, else /etc/brig/brig.conf (TOML); no file is no error. Unknown keys
+ * The [images] table of the administrator's file for images: $BRIG_IMAGES_CONF, else /etc/brig/images.conf (TOML); no file is no error. Unknown keys
  * are refused by name, so that a misspelt one is not silently without effect.
  *
  *   [images]

@@ -7,7 +7,7 @@ set -eu
 brig=$(realpath "$1")/bin/brig-images
 rounds=${2:-3}
 dir=$(mktemp -d "${BENCH_DIR:-/var/tmp}/brig-bench-images.XXXXXX")
-export BRIG_CONF=$dir/brig.conf REGISTRY_AUTH_FILE=$dir/auth.json CONTAINERS_REGISTRIES_CONF=$dir/registries.conf
+export BRIG_IMAGES_CONF=$dir/brig.conf REGISTRY_AUTH_FILE=$dir/auth.json CONTAINERS_REGISTRIES_CONF=$dir/registries.conf
 for tool in docker-registry podman skopeo umoci jq; do
 	command -v "$tool" >/dev/null || { echo "bench-images: needs $tool"; exit 1; }
 done

@@ -8,8 +8,8 @@ load registries.bash
 BRIG_IMAGES=$BUILD/bin/brig-images
 
 setup_file() {
-	export BRIG_CONF=$BATS_FILE_TMPDIR/brig.conf
-	printf '[images]\nsync = false\nretry-delay-ms = 20\nretries = 3\nstall-seconds = 2\n' >"$BRIG_CONF"
+	export BRIG_IMAGES_CONF=$BATS_FILE_TMPDIR/brig.conf
+	printf '[images]\nsync = false\nretry-delay-ms = 20\nretries = 3\nstall-seconds = 2\n' >"$BRIG_IMAGES_CONF"
 	cd "$BATS_FILE_TMPDIR" || return 1
 	make_image lay v1
 	background python3 "$HERE/badregistry.py" lay "$PWD/requests" "$PWD/ports"
@@ -21,7 +21,7 @@ teardown_file() { stop_all; }
 setup() {
 	[ "$(id -u)" = 0 ] || skip "owners need root"
 	cd "$BATS_TEST_TMPDIR" || return 1
-	export BRIG_CONF=$BATS_FILE_TMPDIR/brig.conf REGISTRY_AUTH_FILE=$BATS_TEST_TMPDIR/auth.json
+	export BRIG_IMAGES_CONF=$BATS_FILE_TMPDIR/brig.conf REGISTRY_AUTH_FILE=$BATS_TEST_TMPDIR/auth.json
 	read -r PORT STORAGE <"$BATS_FILE_TMPDIR/ports"
 	BAD=127.0.0.1:$PORT
 	: >"$BATS_FILE_TMPDIR/requests"

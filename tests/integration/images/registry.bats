@@ -9,10 +9,10 @@ BRIG_IMAGES=$BUILD/bin/brig-images
 
 setup_file() {
 	command -v docker-registry >/dev/null || skip "no docker-registry"
-	export HOME=$BATS_FILE_TMPDIR/home BRIG_CONF=$BATS_FILE_TMPDIR/brig.conf
+	export HOME=$BATS_FILE_TMPDIR/home BRIG_IMAGES_CONF=$BATS_FILE_TMPDIR/brig.conf
 	mkdir -p "$HOME"
 	unset REGISTRY_AUTH_FILE XDG_RUNTIME_DIR XDG_CONFIG_HOME DOCKER_CONFIG CONTAINERS_REGISTRIES_CONF
-	printf '[images]\nsync = false\nretry-delay-ms = 50\n' >"$BRIG_CONF"
+	printf '[images]\nsync = false\nretry-delay-ms = 50\n' >"$BRIG_IMAGES_CONF"
 	cd "$BATS_FILE_TMPDIR" || return 1
 	make_certificates
 	make_image lay v1
@@ -33,7 +33,7 @@ teardown_file() { stop_all; }
 setup() {
 	[ "$(id -u)" = 0 ] || skip "owners need root"
 	cd "$BATS_TEST_TMPDIR" || return 1
-	export HOME=$BATS_FILE_TMPDIR/home BRIG_CONF=$BATS_FILE_TMPDIR/brig.conf REGISTRY_AUTH_FILE=$BATS_TEST_TMPDIR/auth.json
+	export HOME=$BATS_FILE_TMPDIR/home BRIG_IMAGES_CONF=$BATS_FILE_TMPDIR/brig.conf REGISTRY_AUTH_FILE=$BATS_TEST_TMPDIR/auth.json
 	PLAIN=127.0.0.1:$(port_of plain)
 	OTHER=127.0.0.1:$(port_of other)
 	TLS=localhost:$(port_of tls)
@@ -45,7 +45,7 @@ setup() {
 brig() { timeout 60 "$BRIG_IMAGES" --root S "$@"; }
 keep_blobs() {
 	printf '[images]\nsync = false\nkeep-blobs = true\n' >keep.conf
-	export BRIG_CONF=$PWD/keep.conf
+	export BRIG_IMAGES_CONF=$PWD/keep.conf
 }
 image_id() { skopeo inspect --raw "oci:$FILES/lay:v1" | jq -r '.config.digest' | cut -d: -f2; }
 manifest_digest() { skopeo inspect "oci:$FILES/lay:v1" --format '{{.Digest}}'; }
