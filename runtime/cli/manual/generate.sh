@@ -25,6 +25,9 @@ options() {
 		}'
 }
 sentence() { escape | awk '{ print toupper(substr($0, 1, 1)) substr($0, 2) "." }'; }
+# Commands whose verbs are words of their own: "network ls"
+groups='healthcheck network volume'
+is_group() { case " $groups " in *" $1 "*) ;; *) return 1 ;; esac; }
 # A command of this program answers --help by its own name
 own() { "$program" "$1" --help 2>/dev/null | head -n 1 | grep -q "^brig $1: "; }
 
@@ -39,12 +42,22 @@ for c in $(commands); do
 	echo "$text" | sed -n "1s/^brig $c: //p" | sentence
 	echo "$text" | options 'Options:'
 done
+for g in $groups; do
+	for v in $("$program" "$g" --help | awk '/^Commands:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }'); do
+		text=$("$program" "$g" "$v" --help)
+		printf '.SS %s %s\n\\fBbrig %s %s\\fR %s\n.PP\n' "$g" "$v" "$g" "$v" \
+			"$(echo "$text" | sed -n "s/^   brig $g $v //p" | head -n 1 | escape)"
+		echo "$text" | sed -n "1s/^brig $g $v: //p" | sentence
+		echo "$text" | options 'Options:'
+	done
+done
 cat <<'END'
 .SH COMMANDS OF OTHER PROGRAMS
 These are handed over to the programs that stand beside brig; \fBbrig\fR \fICOMMAND\fR \fB\-\-help\fR shows their options.
 END
 for c in $(commands); do
 	case $c in help | container) continue ;; esac
+	is_group "$c" && continue
 	own "$c" && continue
 	printf '.TP\n\\fB%s\\fR\n' "$c"
 	"$program" --help | sed -n "s/^   $c  *//p" | sentence
