@@ -256,6 +256,9 @@ int container_kill(struct container *c, int sig, bool all, struct err *err)
 	enum container_status s = container_status(c);
 	int r;
 
+	/* The processes of a machine are not in our cgroup: what is there is the machine. */
+	if (all && c->backend->kill && s != CONTAINER_STOPPED)
+		return c->backend->kill(c, sig, true, err);
 	if (all && c->cgroup) {
 		r = cgroup_kill_all(c->cgroup, sig, err);
 		return r < 0 ? r : 0; /* also when nobody is left: engines send it to make sure */

@@ -101,6 +101,9 @@ out_has() { grep -q "$1" "$T/$ID.out"; }
 	rt kill "$ID" USR1
 	wait_for out_has "got usr1"
 	: >"$T/$ID.out"
+	rt kill --all "$ID" USR1 # those in the guest, not the machine
+	wait_for out_has "got usr1"
+	: >"$T/$ID.out"
 	kill -USR1 "$(ct_pid)"
 	wait_for out_has "got usr1"
 	run ! rt delete "$ID"
