@@ -262,12 +262,13 @@ static int write_config(struct store *s, const struct manifest *base, const stru
 	size_t n;
 	int r = store_read_blob(s, &base->config.digest, IMAGE_CONFIG_MAX_BYTES, &text, &n, err);
 
-	if (r == 0)
-		r = json_parse(&a, "image config", text, n, &root, err);
-	if (r == 0 && root->type != JSON_OBJECT)
-		r = err_set(err, EINVAL, "image config: not an object");
 	if (r < 0)
 		return r;
+	r = json_parse(&a, "image config", text, n, &root, err);
+	if (r < 0)
+		return r;
+	if (root->type != JSON_OBJECT)
+		return err_set(err, EINVAL, "image config: not an object");
 	put_image(&w, root, o, author, created_by, layer);
 	hash_bytes(DIGEST_SHA256, out.p, out.len, ret);
 	*ret_len = out.len;
