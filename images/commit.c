@@ -282,7 +282,7 @@ int image_commit(struct store *s, const struct digest *base, int upper_fd, const
 	AUTO_IMAGE_CONFIG struct image_config config = { 0 };
 	struct digest config_digest, manifest_digest;
 	struct layer_result layer;
-	size_t config_len;
+	size_t config_len = 0;
 	int r = store_hold(s, err);
 
 	if (r < 0)
