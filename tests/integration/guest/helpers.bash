@@ -37,7 +37,10 @@ guest() {
 
 machine() {
 	local kernel=$BUILD/guest/vmlinux initramfs=$BUILD/guest/initramfs
-	[ -z "${TUNED:-}" ] || kernel=$kernel.tuned initramfs=$initramfs.tuned
+	case ${TUNED:-} in # 2: with the other kernel's modules, which it leaves alone
+	1) kernel=$kernel.tuned initramfs=$initramfs.tuned ;;
+	2) kernel=$kernel.tuned ;;
+	esac
 	[ -s "$kernel" ] && [ -s "$initramfs" ] || { echo "no guest kernel (make guest)"; return 1; }
 	run --separate-stderr timeout 120 env BOOT_SECONDS=90 python3 "$TOP/tests/helpers/guestctl.py" machine "$kernel" "$initramfs" "$S"
 	printf '%s\n' "$output" "${stderr:-}"

@@ -96,3 +96,25 @@ setup_file() { need root "virtiofsd needs root"; }
 	[ "$status" -eq 0 ]
 	has 'out 1 overlaid'
 }
+
+@test "machine: the tuned kernel, with its own initramfs and with the distribution's" {
+	[ -s "$BUILD/guest/vmlinux.tuned" ] || skip "needs make guest-kernel"
+	share a
+	config a '.process.capabilities |= map_values(. + ["CAP_SYS_ADMIN"]) | .linux.resources.memory = {limit: 33554432}' \
+		sh -c 'mkdir /tmp/u /tmp/l /tmp/m; mount -t tmpfs t /tmp/u; mkdir /tmp/u/u /tmp/u/w; mount -t overlay -o lowerdir=/tmp/l,upperdir=/tmp/u/u,workdir=/tmp/u/w o /tmp/m && echo overlaid'
+	local script
+	script=$(cat <<-END
+		net {"interfaces": [{"mac": "52:54:00:12:34:56", "name": "eth0", "addresses": ["10.9.8.7/24"]}]}
+		create a 1 $T/a.json
+		start a
+		wait 1
+		out 1
+		stats a
+	END
+	)
+	for TUNED in 1 2; do
+		NET=1 TUNED=$TUNED machine <<<"$script"
+		[ "$status" -eq 0 ]
+		follow 'net ok' 'create ok' 'exit 1 code 0' 'out 1 overlaid' '"limit":33554432' 'ended 0'
+	done
+}
