@@ -140,7 +140,7 @@ out_has() { grep -q "$1" "$T/$ID.out"; }
 
 @test "vm: a terminal, its size and its end" {
 	mk_sh 'stty size; tty; read -r line; echo "line: $line"; stty size; exit 5' '.process.terminal = true | .process.consoleSize = {height: 33, width: 99}'
-	run -5 bash -c '(sleep 6; printf "typed\n") | timeout 170 "$@"' - "$(helper onpty)" "$RUNTIME" --root "$ROOT" --vm-accel emulate run --bundle "$B" "$ID"
+	run -5 bash -c '(sleep 6; printf "typed\n") | timeout 170 "$@"' - "$(helper onpty)" 99x33 "$RUNTIME" --root "$ROOT" --vm-accel emulate run --bundle "$B" "$ID"
 	echo "$output"
 	[[ "$output" == *"/dev/pts/0"* ]]
 	[[ "$output" == *"line: typed"* ]]
