@@ -125,7 +125,7 @@ int cli_exec(const char *program, char *const argv[], struct err *err)
 	AUTO_FREE char *path = NULL;
 	int r = cli_find_program(program, &path, err);
 
-	if (r < 0)
+	if (r < 0 || !path)
 		return r;
 	execv(path, argv);
 	return err_sys(err, -errno, "execute '%s'", path);

@@ -100,7 +100,7 @@ static int run(struct cli *cli, void *target, char **operands, struct err *err)
 
 	if (x == 0)
 		x = cli_find_program("brig-images", &program, err);
-	if (x < 0)
+	if (x < 0 || !program)
 		return x;
 	upper = openat(r->dir_fd, "upper", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (upper < 0)
