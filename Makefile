@@ -283,7 +283,7 @@ lint-cppcheck:
 lint-tidy:
 	$(Q)printf '%s\n' $(LINT_SRC) | xargs -P2 -n4 sh -c 'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- $(CPPFLAGS_ALL) -std=gnu17 2>/dev/null' tidy
 lint-analyzer:
-	$(Q)printf '%s\n' $(LINT_SRC) | xargs -P2 -I{} $(CC) $(CPPFLAGS_ALL) -std=gnu17 -O2 -fanalyzer -Werror -c -o /dev/null {}
+	$(Q)printf '%s\n' $(LINT_SRC) | xargs -P2 -I{} $(CC) $(CPPFLAGS_ALL) -std=gnu17 -O2 -fanalyzer -DBRIG_ANALYZE -Werror -c -o /dev/null {}
 
 compile_commands.json:
 	$(Q)tests/lint/compile-commands.sh "$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL)" > $@

@@ -6,7 +6,7 @@
 
 #define MAX_ERRNO 4095
 
-int err_set(struct err *err, int code, const char *fmt, ...)
+int (err_set)(struct err *err, int code, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -21,7 +21,7 @@ int err_set(struct err *err, int code, const char *fmt, ...)
 	return -code;
 }
 
-int err_sys(struct err *err, int result, const char *fmt, ...)
+int (err_sys)(struct err *err, int result, const char *fmt, ...)
 {
 	int code = result < 0 && result >= -MAX_ERRNO ? -result : EINVAL;
 	va_list ap;

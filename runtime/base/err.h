@@ -33,4 +33,16 @@ int err_wrap(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Make an error that came from outside safe to print: NUL at the end, code in 1..4095, control characters to '?'. */
 void err_sanitize(struct err *err);
 
+/* Analysers look at one file at a time and do not see that these results are negative. Nobody else needs to be told. */
+#if defined(__clang_analyzer__) || defined(BRIG_ANALYZE)
+static inline int err_negative(int r)
+{
+	if (r >= 0)
+		__builtin_unreachable();
+	return r;
+}
+#define err_set(...) err_negative((err_set)(__VA_ARGS__))
+#define err_sys(...) err_negative((err_sys)(__VA_ARGS__))
+#endif
+
 #endif

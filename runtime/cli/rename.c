@@ -14,7 +14,7 @@ static int run(struct cli *cli, void *target UNUSED, char **operands, struct err
 
 	if (x == 0)
 		x = record_load(cli, operands[0], true, &r, err);
-	if (x < 0)
+	if (x < 0 || !r)
 		return x;
 	if (str_eq(r->name, name))
 		return err_set(err, EINVAL, "container %s has the name '%s' already", r->id, name);

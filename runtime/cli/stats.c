@@ -134,8 +134,9 @@ static int take(struct container *c, struct sample *s, struct err *err)
 	int r = container_stats_json(c, &w, err);
 
 	s->at_ns = now_ns();
-	if (r == 0)
-		r = json_parse(&a, "stats", text.p, text.len, &root, err);
+	if (r < 0)
+		return r;
+	r = json_parse(&a, "stats", text.p, text.len, &root, err);
 	if (r < 0)
 		return r;
 	s->cpu_ns = NUMBER(root, "cpu", "usage", "total");
