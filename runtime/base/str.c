@@ -5,6 +5,7 @@
 #include "runtime/base/sys.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <time.h>
 
@@ -255,7 +256,7 @@ void str_time_utc(time_t t, char out[STR_TIME_LEN])
 	const int64_t in_year = day - (year * 365 + year / 4 - year / 100);
 	const int64_t month = (in_year * 5 + 2) / 153; /* 0: March */
 
-	snprintf(out, STR_TIME_LEN, "%04lld-%02d-%02dT%02d:%02d:%02dZ", (long long)(year + era * 400 + (month >= 10)),
+	snprintf(out, STR_TIME_LEN, "%04" PRId64 "-%02d-%02dT%02d:%02d:%02dZ", year + era * 400 + (month >= 10),
 		 (int)(month < 10 ? month + 3 : month - 9), (int)(in_year - (month * 153 + 2) / 5 + 1), (int)(secs / 3600),
 		 (int)(secs / 60 % 60), (int)(secs % 60));
 }

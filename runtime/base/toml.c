@@ -235,20 +235,20 @@ static int parse_key(struct parser *p, struct json **table, char **ret)
 /* KEY = VALUE into table */
 static int parse_pair(struct parser *p, struct json *table)
 {
-	struct json *v;
-	char *key;
+	struct json *v = NULL;
+	char *key = NULL;
 	int r = parse_key(p, &table, &key);
 
 	if (r == 0 && *p->p != '=')
 		r = fail(p, "'=' is missing behind a key");
-	if (r < 0)
+	if (r < 0 || !key)
 		return r;
 	p->p++;
 	if (find(table, key))
 		return err_set(p->err, EINVAL, "%s:%u: '%.100s' is given twice", p->name, p->line, key);
 	skip_blank(p);
 	r = parse_value(p, &v);
-	if (r < 0)
+	if (r < 0 || !v)
 		return r;
 	v->key = key;
 	append(table, v);
@@ -262,14 +262,14 @@ static int parse_array(struct parser *p, struct json **ret)
 	struct json *list = new_node(p, JSON_ARRAY);
 
 	for (p->p++;; p->p++) {
-		struct json *v;
+		struct json *v = NULL;
 		int r;
 
 		skip_lines(p);
 		if (*p->p == ']')
 			break;
 		r = parse_value(p, &v);
-		if (r < 0)
+		if (r < 0 || !v)
 			return r;
 		append(list, v);
 		skip_lines(p);
@@ -354,14 +354,14 @@ static int parse_header(struct parser *p, struct json *root, struct json **table
 {
 	bool array = p->p[1] == '[';
 	struct json *at = root, *list;
-	char *key;
+	char *key = NULL;
 	int r;
 
 	p->p += array ? 2 : 1;
 	r = parse_key(p, &at, &key);
 	if (r == 0 && (*p->p != ']' || (array && p->p[1] != ']')))
 		r = fail(p, "']' is missing");
-	if (r < 0)
+	if (r < 0 || !key)
 		return r;
 	p->p += array ? 2 : 1;
 	if (!array)

@@ -163,7 +163,7 @@ static void write_caps(struct json_writer *w, const char *key, uint64_t mask)
  * them away again. */
 static int write_capabilities(const struct config_input *in, struct json_writer *w, struct err *err)
 {
-	uint64_t caps, added, own;
+	uint64_t caps = 0, added = 0, own;
 	int r = config_caps(in->o, in->caps_available, &caps, err);
 
 	if (r == 0)

@@ -58,7 +58,7 @@ static char **sorted_names(int fd)
 
 	if (!d)
 		return NULL;
-	own = -1; /* the DIR's now */
+	(void)TAKE_FD(own); /* the DIR's now */
 	for (struct dirent *e; (e = readdir(d)) != NULL;)
 		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, ".."))
 			strings_add(&names, e->d_name);

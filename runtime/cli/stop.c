@@ -50,7 +50,7 @@ int stop_container(struct record *r, int timeout_s, bool by_hand, struct err *er
 		return x == -ENOENT ? 0 : x;
 	x = ask_to_stop(r, by_hand, &c, err);
 	record_unlock(r);
-	if (x <= 0)
+	if (x <= 0 || !c)
 		return x;
 	if (c->pidfd >= 0 && wait_gone(c, timeout_s) == 0) {
 		x = container_kill(c, SIGKILL, false, err);
