@@ -185,7 +185,7 @@ static int run_rmi(struct image_cli *cli, void *target, char **operands, struct 
 	if (o->all && operands[0])
 		return err_set(err, EINVAL, "--all and image names exclude each other");
 	if (o->all)
-		code = r = remove_all(cli, o, err);
+		code = remove_all(cli, o, err);
 	for (char **name = operands; *name; name++) {
 		r = remove_one(cli, o, *name, err);
 		if (r == -ENOENT && o->ignore)
