@@ -212,7 +212,7 @@ static int copy_contents(struct copy *c, int from_fd, int to_fd)
 
 	if (!d)
 		return -errno;
-	fd = -1; /* the DIR's now */
+	(void)TAKE_FD(fd); /* the DIR's now */
 	for (struct dirent *e; (e = readdir(d)) != NULL;) {
 		int r;
 
@@ -314,7 +314,7 @@ static int chown_contents(int fd, dev_t dev, uint32_t uid, uint32_t gid, unsigne
 
 	if (!d)
 		return -errno;
-	own = -1; /* the DIR's now */
+	(void)TAKE_FD(own); /* the DIR's now */
 	for (struct dirent *e; (e = readdir(d)) != NULL;) {
 		AUTO_CLOSE int sub = -1;
 		struct stat st;

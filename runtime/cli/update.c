@@ -35,7 +35,7 @@ static int resources_of(struct record *r, struct arena *a, struct spec_resources
 	struct config_input in = { .o = &all, .id = r->id, .swap_limit = true };
 	AUTO_BUF struct buf text = { 0 }, limits = { 0 };
 	struct json_writer w = { .out = &text }, out = { .out = &limits };
-	struct json *root;
+	struct json *root = NULL;
 	int x = run_options_thaw(&r->flags, &all, err);
 
 	if (x == 0)
@@ -46,7 +46,7 @@ static int resources_of(struct record *r, struct arena *a, struct spec_resources
 	json_end_object(&w);
 	if (x == 0)
 		x = json_parse(a, "limits", text.p, text.len, &root, err);
-	if (x < 0)
+	if (x < 0 || !root)
 		return x;
 	json_begin_object(&out);
 	for (const struct json *k = json_get(root, "resources")->u.kids.first; k; k = k->next) {

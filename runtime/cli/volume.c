@@ -223,7 +223,7 @@ int volume_load(const char *dir, const char *name, struct volume *ret, struct er
 		return r;
 	names = all_names(dir);
 	for (size_t i = 0; names && names[i]; i++) {
-		struct volume v;
+		struct volume v = { 0 };
 
 		if (!*name || !str_starts(names[i], name) || volume_load_exact(dir, names[i], &v, NULL) < 0)
 			continue;
@@ -266,7 +266,7 @@ static int remove_all(int fd)
 
 	if (!d)
 		return -errno;
-	own = -1; /* the DIR's now */
+	(void)TAKE_FD(own); /* the DIR's now */
 	for (struct dirent *e; (e = readdir(d)) != NULL;) {
 		AUTO_CLOSE int sub = -1;
 

@@ -21,7 +21,7 @@ static bool is_empty(int fd)
 
 	if (!d)
 		return false;
-	own = -1; /* the DIR's now */
+	(void)TAKE_FD(own); /* the DIR's now */
 	while ((e = readdir(d)) != NULL)
 		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, ".."))
 			return false;
