@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <unistd.h>
 
+#include "runtime/backend.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/oci/commands.h"
@@ -12,6 +13,7 @@ static struct json *read_features(struct arena *arena)
 	AUTO_FREE char *text = xcalloc(1, 65536);
 	struct err err = { 0 };
 	struct json *root = NULL;
+	const struct runtime_opts opts = { .backend = &namespaces_backend };
 	int fds[2], saved = dup(STDOUT_FILENO);
 	ssize_t n;
 
@@ -20,7 +22,7 @@ static struct json *read_features(struct arena *arena)
 	fflush(stdout);
 	dup2(fds[1], STDOUT_FILENO);
 	close(fds[1]);
-	if (cmd_features.run(NULL, NULL, NULL, &err) != 0)
+	if (cmd_features.run(&opts, NULL, NULL, &err) != 0)
 		exit(1);
 	dup2(saved, STDOUT_FILENO);
 	close(saved);
