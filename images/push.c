@@ -266,8 +266,8 @@ static int open_registry(struct push *p, struct err *err)
 {
 	AUTO_REGISTRIES struct registries conf = { 0 };
 	struct registry_options ro = p->o->registry;
-	struct registry_source *sources;
-	size_t n;
+	struct registry_source *sources = NULL;
+	size_t n = 0;
 	int r = registries_load(&conf, err);
 
 	if (r == 0)

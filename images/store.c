@@ -60,7 +60,8 @@ int store_open(const char *root, struct store *ret, struct err *err)
 		return err_sys(err, -errno, "open the lock of image store '%s'", wanted);
 	s.root = xstrdup(real);
 	*ret = s;
-	s = (struct store){ .root_fd = -1, .lock_fd = -1 };
+	s.root_fd = s.lock_fd = -1; /* moved: what is freed below is nothing */
+	s.root = NULL;
 	return 0;
 }
 

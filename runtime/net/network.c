@@ -97,9 +97,10 @@ static void add_dir(struct list *l, const char *dir, bool ours, bool warn)
 	for (struct dirent *e; d && (e = readdir(d)) != NULL;)
 		if (str_ends(e->d_name, ".conflist") || (!ours && (str_ends(e->d_name, ".conf") || str_ends(e->d_name, ".json"))))
 			strings_add(&files, e->d_name);
+	if (!files)
+		return;
 	n = strings_count(files);
-	if (n)
-		qsort(files, n, sizeof(*files), by_name);
+	qsort(files, n, sizeof(*files), by_name);
 	for (size_t i = 0; i < n; i++)
 		add_file(l, dir, files[i], ours, warn);
 	strings_free(files);
