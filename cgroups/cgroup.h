@@ -53,9 +53,10 @@ int cgroup_clone_fd(const struct cgroup *cg);
  * clone by cgroup_create()/cgroup_open_enter(): needs no path. v1: writes "0" to tasks, which needs no global lock. */
 int cgroup_enter_self(struct cgroup *cg, bool in_v2, struct err *err) MUST_CHECK;
 
-/* For exec: open what cgroup_enter_self() needs, for the container's cgroup, a sub-cgroup ("sub", or "controller:sub" on
- * v1; NULL: none), or, when the container nested its cgroups (EBUSY), the cgroup in which init_pid is now. */
-int cgroup_open_enter(struct cgroup *cg, const char *sub, pid_t init_pid, struct err *err) MUST_CHECK;
+/* For exec: open what cgroup_enter_self() needs, for the container's cgroup, sub-cgroups (one "sub" for all hierarchies, or on v1 any
+ * number of "controller[,controller]:sub", each controller once; NULL or empty: none), or, when the container nested its cgroups
+ * (EBUSY), the cgroup in which init_pid is now. */
+int cgroup_open_enter(struct cgroup *cg, const struct strlist *subs, pid_t init_pid, struct err *err) MUST_CHECK;
 
 /* Move another process (a fallback where the child cannot do it itself). */
 int cgroup_attach(struct cgroup *cg, pid_t pid, struct err *err) MUST_CHECK;

@@ -8,21 +8,55 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* The part of "[CONTROLLERS:]SUB" that holds for this hierarchy, or NULL. */
-static const char *sub_for(const struct cg_hier *h, const char *sub)
+/* "controller,controller:sub": its controllers, and where sub begins. */
+static int parse_controllers(const struct cgroup *cg, const char *text, uint32_t *ret, const char **ret_sub, struct err *err)
 {
-	const char *colon = sub ? strchr(sub, ':') : NULL;
+	const char *colon = strchr(text, ':');
+	uint32_t mounted = 0;
 
-	if (!colon || h->v2)
-		return sub;
-	for (const char *p = sub; p < colon;) {
+	*ret = 0;
+	*ret_sub = colon + 1;
+	for (size_t i = 0; i < cg->n; i++)
+		mounted |= cg->hier[i].v2 ? 0 : cg->hier[i].controllers;
+	for (const char *p = text; p <= colon;) {
 		size_t n = strcspn(p, ",:");
+		uint32_t bit = ctl_bit_of(p, n);
 
-		if (h->controllers & ctl_bit_of(p, n))
-			return colon + 1;
+		if (!(bit & mounted))
+			return err_set(err, EINVAL, "sub-cgroup '%s': '%.*s' is not a mounted controller of cgroup v1", text, (int)n, p);
+		if (bit & *ret)
+			return err_set(err, EINVAL, "sub-cgroup '%s': controller '%.*s' is named twice", text, (int)n, p);
+		*ret |= bit;
 		p += n + 1;
 	}
-	return NULL;
+	return 0;
+}
+
+/* Which sub-cgroup each hierarchy gets; NULL: the container's own. */
+static int find_subs(const struct cgroup *cg, const struct strlist *subs, const char *ret[CG_MAX_HIER], struct err *err)
+{
+	uint32_t seen = 0;
+
+	for (size_t k = 0; subs && k < subs->n; k++) {
+		const char *sub = subs->v[k];
+		bool all = !strchr(sub, ':');
+		uint32_t controllers = 0;
+		int r = cgroup_check_path(sub, "sub-cgroup", err);
+
+		if (!r && all && subs->n > 1)
+			r = err_set(err, EINVAL, "sub-cgroup '%s': one of several has to name its controllers, as in CONTROLLER:PATH", sub);
+		if (!r && !all)
+			r = parse_controllers(cg, sub, &controllers, &sub, err);
+		if (r < 0)
+			return r;
+		if (controllers & seen)
+			return err_set(err, EINVAL, "sub-cgroup '%s': a controller is named twice", subs->v[k]);
+		seen |= controllers;
+		for (size_t i = 0; i < cg->n; i++)
+			if (all || (!cg->hier[i].v2 && cg->hier[i].controllers & controllers))
+				ret[i] = sub;
+	}
+	return 0;
 }
 
 static bool nested(int dir_fd)
@@ -72,20 +106,20 @@ static int open_target(struct cgroup *cg, struct cg_hier *h, const char *sub, pi
 	return fd < 0 ? err_sys(err, -errno, "open cgroup '%s'", h->path) : fd;
 }
 
-int cgroup_open_enter(struct cgroup *cg, const char *sub, pid_t init_pid, struct err *err)
+int cgroup_open_enter(struct cgroup *cg, const struct strlist *subs, pid_t init_pid, struct err *err)
 {
-	int r = sub ? cgroup_check_path(sub, "sub-cgroup", err) : 0;
+	const char *sub[CG_MAX_HIER] = { NULL };
+	int r = find_subs(cg, subs, sub, err);
 
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < cg->n; i++) {
 		struct cg_hier *h = &cg->hier[i];
 		const char *file = h->v2 ? "cgroup.procs" : "tasks";
-		const char *part = sub_for(h, sub);
 		AUTO_CLOSE int fd = -1;
 
 		/* hybrid: the cgroup2 directory is brig's own helper, its sub-cgroups are not the container's */
-		fd = open_target(cg, h, h->v2 && cg->layout == CGROUP_LAYOUT_HYBRID ? NULL : part, init_pid, err);
+		fd = open_target(cg, h, h->v2 && cg->layout == CGROUP_LAYOUT_HYBRID ? NULL : sub[i], init_pid, err);
 		if (fd < 0)
 			return fd;
 		fd_close(&h->enter_fd);

@@ -234,7 +234,7 @@ static int ns_exec(struct container *c, const struct exec_opts *o, pid_t *ret_pi
 	if (!r)
 		r = launch_open_sync(&l, err);
 	if (!r && c->cgroup)
-		r = cgroup_open_enter(c->cgroup, o->cgroup, c->pid, err);
+		r = cgroup_open_enter(c->cgroup, &o->cgroups, c->pid, err);
 	if (r < 0)
 		return r;
 	r = launch_spawn(&l, ret_pid, &pidfd, err);

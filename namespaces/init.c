@@ -106,7 +106,7 @@ static bool setgroups_denied(void)
 /* Needs: written id maps. Files made from here on belong to the container's root. */
 static int phase_become_root(struct init_ctx *ctx, struct err *err)
 {
-	bool userns = ctx->is_exec ? ctx->spec->ns[NS_USER].present || (ctx->exec_flags & CLONE_NEWUSER) : ctx->plan->any_userns;
+	bool userns = ctx->is_exec ? ctx->exec_userns : ctx->plan->any_userns;
 
 	if (!userns)
 		return 0;
@@ -334,24 +334,6 @@ static int phase_process(struct init_ctx *ctx, struct err *err)
 	return 0;
 }
 
-/* Who connects to the gate and goes away without a word (a killed start, a look at the status) changes nothing. */
-static int wait_at_gate(struct init_ctx *ctx, struct err *err)
-{
-	for (;;) {
-		AUTO_CLOSE int fd = accept4(ctx->gate_fd, NULL, NULL, SOCK_CLOEXEC);
-
-		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
-			continue;
-		if (fd < 0)
-			return err_sys(err, -errno, "wait at the gate");
-		if (sync_recv(fd, 1u << SYNC_START, NULL, NULL, NULL, NULL) == SYNC_START) {
-			ctx->sync_fd = TAKE_FD(fd);
-			fd_close(&ctx->gate_fd);
-			return 0;
-		}
-	}
-}
-
 /* Needs: everything that can fail for a reason in the configuration done. */
 static int phase_gate(struct init_ctx *ctx, struct err *err)
 {
@@ -372,7 +354,7 @@ static int phase_gate(struct init_ctx *ctx, struct err *err)
 	if (r <= 0)
 		return r ? r : err_set(err, EPIPE, "the runtime went away");
 	fd_close(&ctx->sync_fd);
-	return wait_at_gate(ctx, err);
+	return gate_wait(ctx, err);
 }
 
 static int phase_start_hooks(struct init_ctx *ctx, struct err *err)
@@ -438,6 +420,7 @@ static const struct phase init_phases[] = {
 	{ "join namespaces", phase_join },
 	{ "user namespace", phase_become_root },
 	{ "namespaces", phase_unshare },
+	{ "gate", gate_keep_namespaces },
 	{ "hostname", phase_hostname },
 	{ "loopback", phase_loopback },
 	{ "session", phase_session },

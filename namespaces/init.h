@@ -34,6 +34,8 @@ struct init_ctx {
 	int ns_fds[NS_TYPES]; /* to join, or -1 */
 	uint64_t exec_flags;  /* exec: namespaces of init_pidfd to join at once */
 	int init_pidfd;
+	bool exec_userns;     /* exec: the user namespace is one of those that are joined */
+	int own_ns_fds[NS_TYPES]; /* created by an unprivileged user: our namespaces, for an exec before the start; or -1 */
 	char *state;	    /* state for createContainer hooks */
 	size_t state_n;
 	char *start_state;  /* state for startContainer hooks */
@@ -66,6 +68,14 @@ int dev_create(struct init_ctx *ctx, const struct spec_device *d, struct err *er
 int dev_symlink(struct init_ctx *ctx, const char *dst, const char *target, struct err *err);
 /* Make a pty in the container, send its master to ctx->console_fd, put the peer on 0, 1, 2 and, unless dst is NULL, on dst. */
 int dev_console(struct init_ctx *ctx, const char *dst, struct err *err);
+
+/* gate.c */
+/* The init child: open own_ns_fds. Needs: procfs of the host, and all namespaces made and joined. */
+int gate_keep_namespaces(struct init_ctx *ctx, struct err *err);
+/* The init child: wait for START, whose connection becomes sync_fd; answer who asks for our namespaces. */
+int gate_wait(struct init_ctx *ctx, struct err *err);
+/* The parent of an exec: the namespaces of a container that waits at its gate, as ns_fds, but for those that are ours, too. */
+int gate_ask_namespaces(struct init_ctx *ctx, struct err *err);
 
 /* netdev.c */
 int netdev_loopback_up(struct err *err);

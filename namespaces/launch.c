@@ -32,7 +32,7 @@ void launch_init(struct launch *l, struct container *c, const struct spec_proces
 	x->plan = &l->plan;
 	x->sync_fd = x->gate_fd = x->console_fd = x->root_tree_fd = x->root_fd = x->host_root_fd = x->null_fd = x->mask_dir_fd = x->dev_fd = x->init_pidfd = -1;
 	for (int t = 0; t < NS_TYPES; t++)
-		x->ns_fds[t] = -1;
+		x->ns_fds[t] = x->own_ns_fds[t] = -1;
 	x->process = (struct process_ctx){
 		.spec = process,
 		.seccomp = &l->seccomp,
@@ -180,11 +180,18 @@ int launch_exec_namespaces(struct launch *l, struct err *err)
 	for (int t = 0; t < NS_TYPES; t++) {
 		int r = ns_type_differs(x->container->pid, t);
 
+		if (r == -EACCES && container_status(x->container) == CONTAINER_CREATED) {
+			r = gate_ask_namespaces(x, err);
+			x->exec_flags = 0;
+			x->exec_userns = x->ns_fds[NS_USER] >= 0;
+			return r;
+		}
 		if (r < 0)
 			return err_sys(err, r, "look at the namespaces of container '%s'", x->container->id);
 		if (r)
 			x->exec_flags |= ns_clone_flags[t];
 	}
+	x->exec_userns = x->exec_flags & CLONE_NEWUSER;
 	return 0;
 }
 
@@ -235,7 +242,7 @@ int launch_spawn(struct launch *l, pid_t *ret_pid, int *ret_pidfd, struct err *e
 {
 	struct init_ctx *x = &l->ctx;
 	const struct cgroup *cg = x->container->cgroup;
-	bool middle = x->is_exec ? !l->privileged && x->exec_flags & CLONE_NEWUSER : l->plan.needs_middle;
+	bool middle = x->is_exec ? !l->privileged && x->exec_userns : l->plan.needs_middle;
 	int r = protect_program(l, middle, err);
 	pid_t pid = r < 0 ? r : spawn_child(x, x->is_exec ? 0 : l->plan.clone_flags, cg ? cgroup_clone_fd(cg) : -1, middle, ret_pidfd, err);
 

@@ -32,7 +32,8 @@ static int enter_pid_ns(struct init_ctx *ctx, struct err *err)
 	if (ctx->exec_flags & CLONE_NEWPID && setns(ctx->init_pidfd, CLONE_NEWPID) < 0)
 		return err_sys(err, -errno, "join the container's pid namespace");
 	if (ctx->ns_fds[NS_PID] >= 0 && setns(ctx->ns_fds[NS_PID], CLONE_NEWPID) < 0)
-		return err_sys(err, -errno, "join pid namespace '%s'", ctx->spec->ns[NS_PID].path);
+		return err_sys(err, -errno, "join pid namespace '%s'",
+			       ctx->spec->ns[NS_PID].path ? ctx->spec->ns[NS_PID].path : "of the container");
 	return 0;
 }
 
@@ -67,7 +68,8 @@ static int join_all(struct init_ctx *ctx, struct err *err)
 		if (ctx->ns_fds[t] < 0)
 			continue;
 		if (setns(ctx->ns_fds[t], (int)ns_clone_flags[t]) < 0)
-			return err_sys(err, -errno, "join %s namespace '%s'", ns_names[t], ctx->spec->ns[t].path);
+			return err_sys(err, -errno, "join %s namespace '%s'", ns_names[t],
+				       ctx->spec->ns[t].path ? ctx->spec->ns[t].path : "of the container");
 		fd_close(&ctx->ns_fds[t]);
 	}
 	return 0;

@@ -109,7 +109,7 @@ int container_run(const struct runtime_opts *opts, const struct create_opts *o, 
 struct exec_opts {
 	const struct spec_process *process;
 	const char *pid_file, *console_socket, *pidfd_socket;
-	const char *cgroup; /* --cgroup, or NULL */
+	struct strlist cgroups; /* of --cgroup: PATH, or any number of CONTROLLER[,CONTROLLER]:PATH */
 	bool detach, ignore_paused;
 	unsigned preserve_fds;
 };

@@ -12,7 +12,8 @@
 static const char *const kind_names[SYNC_KINDS] = {
 	[0] = "end of file",	       [SYNC_GO] = "go",	 [SYNC_HOOKS] = "hooks",
 	[SYNC_HOOKS_DONE] = "hooks-done", [SYNC_READY] = "ready", [SYNC_START] = "start",
-	[SYNC_NOTIFY] = "notify",      [SYNC_NOTIFY_DONE] = "notify-done", [SYNC_FAILED] = "failed", [SYNC_NIC] = "nic",
+	[SYNC_NOTIFY] = "notify",      [SYNC_NOTIFY_DONE] = "notify-done", [SYNC_FAILED] = "failed",
+	[SYNC_NAMESPACES] = "namespaces", [SYNC_NIC] = "nic",
 };
 
 /* Bit of the header: the data of a GO came as a file in memory. */

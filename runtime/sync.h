@@ -35,6 +35,7 @@ enum sync_kind {
 	SYNC_NOTIFY,
 	SYNC_NOTIFY_DONE,
 	SYNC_FAILED,
+	SYNC_NAMESPACES, /* a byte (enum ns_type) and a fd each */
 	SYNC_NIC, /* vm-mode: one of the machine's network interfaces, with its tap */
 	SYNC_KINDS
 };

@@ -30,7 +30,8 @@ static const struct option_row rows[] = {
 	OPT_STRING(T, apparmor, "apparmor", 0, "PROFILE", "AppArmor profile of the process"),
 	OPT_UINT(T, o.preserve_fds, "preserve-fds", 0, "N", "pass N more file descriptors, from 3 on (0)"),
 	OPT_FLAG(T, o.ignore_paused, "ignore-paused", 0, "allow it in a paused container; it runs once that is resumed"),
-	OPT_LIST(T, cgroups, "cgroup", 0, "[CONTROLLER:]PATH", "run in a cgroup below the container's"),
+	OPT_LIST(T, cgroups, "cgroup", 0, "[CONTROLLER[,CONTROLLER]:]PATH",
+		 "run in a cgroup below the container's (with controllers, cgroup v1 only: may be repeated)"),
 	OPT_END,
 };
 #undef T
@@ -163,8 +164,6 @@ static int check_options(const struct exec_options *x, char **operands, struct e
 {
 	if (!x->process && !operands[1])
 		return err_set(err, EINVAL, "\"exec\" requires a minimum of 2 argument(s): exec ID PROGRAM [ARGUMENT...], or --process FILE");
-	if (x->cgroups.n > 1)
-		return err_set(err, EINVAL, "flag --cgroup can be given once");
 	if (x->cwd && x->cwd[0] != '/')
 		return err_set(err, EINVAL, "invalid value \"%s\" for flag --cwd: must be an absolute path", x->cwd);
 	return 0;
@@ -191,7 +190,7 @@ static int run(const struct runtime_opts *global, void *target, char **operands,
 	if (x->process && x->tty)
 		process.terminal = true;
 	x->o.process = &process;
-	x->o.cgroup = x->cgroups.n ? x->cgroups.v[0] : NULL;
+	append_strings(&arena, &x->o.cgroups, x->cgroups.v, x->cgroups.n);
 	return container_exec(c, &x->o, err);
 }
 

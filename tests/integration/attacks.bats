@@ -244,11 +244,11 @@ run_or_refuse() {
 
 @test "ids and cgroup paths with .. are refused, or stay below the hierarchy" {
 	local p
-	for p in ../../../../tmp/x /../../brig-esc /a/../../../b ..; do
+	for p in "../../../../tmp/esc-$$" /../../brig-esc /a/../../../b ..; do
 		mk_sh true '.linux.cgroupsPath = $p' --arg p "$p"
 		run_or_refuse
 		[ ! -e /sys/fs/brig-esc ]
-		[ ! -e /tmp/x ]
+		[ ! -e "/tmp/esc-$$" ]
 	done
 	mk_bundle
 	ct_up

@@ -198,6 +198,28 @@ events_watches() { ls -l "/proc/$EVENTS/fd" | grep -qE 'memory\.events|eventfd';
 	[[ "$output" == *".."* ]]
 }
 
+@test "exec --cgroup: below the container's, for all or for named controllers" {
+	need cgroup-v1 "cgroup v1 is not mounted"
+	not_in "one path, and no controllers" crun
+	mk_sh 'sleep 600'
+	ct_up
+	local c bad at
+	for c in /sys/fs/cgroup/*/"$ID"; do mkdir "$c/a" "$c/b"; done
+	echo 0 | tee /sys/fs/cgroup/cpuset/"$ID"/{a,b}/cpuset.{cpus,mems} >"$T/tee"
+	at() { sed -n "s|^[0-9]*:\(.*,\)*$1\(,.*\)*:/$ID||p"; }
+	rt exec --cgroup a "$ID" cat /proc/self/cgroup </dev/null >"$T/one"
+	[ "$(at memory <"$T/one"):$(at pids <"$T/one")" = /a:/a ]
+	rt exec --cgroup memory:a --cgroup pids,freezer:/b/ "$ID" cat /proc/self/cgroup </dev/null >"$T/two"
+	[ "$(at memory <"$T/two"):$(at pids <"$T/two"):$(at freezer <"$T/two"):$(at cpu <"$T/two")" = /a:/b:/b: ]
+	for bad in "memory:a memory:b" "a b" "memory:a b" "nothing:a" ":a" "memory,:a" "memory:none" "pids:../a" "memory:a pids:b/../../.."; do
+		# shellcheck disable=SC2046
+		run rt exec $(printf -- '--cgroup %s ' $bad) "$ID" true </dev/null
+		echo "$bad: $output"
+		[ "$status" = 255 ]
+		[[ "$output" == *cgroup* ]]
+	done
+}
+
 @test "delete: removes sub-cgroups that the container made" {
 	mk_sh 'sleep 600'
 	ct_up

@@ -95,6 +95,8 @@ life() {
 		trap '$rt delete --force $id' EXIT
 		$rt create --pid-file pid $id >out 2>&1
 		$rt state $id | grep -q created
+		$rt exec $id sh -c 'test $(id -u) = 0 && test $(hostname) = box && test -e /bin/busybox && test ! -e /work'
+		$rt state $id | grep -q created
 		$rt start $id
 		$rt exec $id sh -c 'echo exec $(id -u) $(hostname)'
 		$rt exec --tty $id tty

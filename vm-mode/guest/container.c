@@ -296,13 +296,15 @@ static int launch_exec(struct agent *a, struct guest_process *p, const struct pr
 {
 	CLEANUP(launch_done) struct launch l;
 	struct guest_container *g = p->container;
+	AUTO_FREE char *cgroup = xstrdup(m->cgroup);
+	const struct strlist cgroups = { .v = &cgroup, .n = *cgroup != 0 };
 	int r;
 
 	launch_init(&l, g->c, spec);
 	l.ctx.process.seccomp = &g->seccomp;
 	r = launch_exec_namespaces(&l, err);
 	if (!r)
-		r = cgroup_open_enter(g->c->cgroup, *m->cgroup ? m->cgroup : NULL, g->c->pid, err);
+		r = cgroup_open_enter(g->c->cgroup, &cgroups, g->c->pid, err);
 	if (!r)
 		r = spawn(a, p, &l, m->stdio, spec->terminal, err);
 	if (r < 0)

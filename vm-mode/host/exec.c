@@ -306,7 +306,7 @@ static void pack_exec(struct buf *b, const struct container *c, const struct exe
 	proto_pack_exec(b, &(struct proto_exec){
 		.container = c->id,
 		.process = process.p,
-		.cgroup = o->cgroup,
+		.cgroup = o->cgroups.n ? o->cgroups.v[0] : NULL,
 		.stdio = stdio_flags(&shape),
 		.size = stdio_window_size(tty_fd),
 	});
@@ -323,6 +323,8 @@ int vm_exec(struct container *c, const struct exec_opts *o, pid_t *ret_pid, int 
 
 	if (o->preserve_fds)
 		return err_set(err, ENOTSUP, "--preserve-fds: vm-mode cannot pass file descriptors into a machine");
+	if (o->cgroups.n > 1)
+		return err_set(err, EINVAL, "--cgroup: can be given once: the guest has cgroup v2");
 	r = exec_terminal(&l, o, err);
 	/* The host's cgroup; --cgroup names one of the guest's. */
 	if (!r && c->cgroup)
