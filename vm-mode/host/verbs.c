@@ -129,9 +129,16 @@ int vm_verb_update(struct container *c, const struct spec_resources *r, struct e
 
 /* ---- stats, ps ---- */
 
-static int parse_reply(struct arena *arena, const struct buf *text, struct json **ret, struct err *err)
+/* Ask the guest something whose answer is JSON: the tree lives in *arena. */
+static int ask_json(struct container *c, uint16_t type, struct arena *arena, struct json **ret, struct err *err)
 {
-	return json_parse(arena, "guest", text->p ? text->p : "", text->len, ret, err);
+	AUTO_BUF struct buf reply = { 0 };
+	int r = ask_container(c, type, &reply, err);
+
+	*ret = NULL;
+	if (r < 0)
+		return r;
+	return json_parse(arena, "guest", reply.p ? reply.p : "", reply.len, ret, err);
 }
 
 static void copy_json(const struct json *n, struct json_writer *w)
@@ -172,14 +179,11 @@ static void copy_json(const struct json *n, struct json_writer *w)
 int vm_verb_stats(struct container *c, struct json_writer *w, struct err *err)
 {
 	CLEANUP(arena_done) struct arena arena = { 0 };
-	AUTO_BUF struct buf reply = { 0 };
 	const struct json *cgroup, *guest;
 	struct json *root;
-	int r = ask_container(c, PROTO_STATS, &reply, err);
+	int r = ask_json(c, PROTO_STATS, &arena, &root, err);
 
-	if (!r)
-		r = parse_reply(&arena, &reply, &root, err);
-	if (r < 0)
+	if (r)
 		return r;
 	cgroup = json_get(root, "cgroup");
 	guest = json_get(root, "guest");
@@ -233,13 +237,10 @@ static void print_process(const struct json *p, struct buf *out)
 int vm_verb_ps_table(struct container *c, struct buf *out, struct err *err)
 {
 	CLEANUP(arena_done) struct arena arena = { 0 };
-	AUTO_BUF struct buf reply = { 0 };
 	struct json *root;
-	int r = ask_container(c, PROTO_PS, &reply, err);
+	int r = ask_json(c, PROTO_PS, &arena, &root, err);
 
-	if (!r)
-		r = parse_reply(&arena, &reply, &root, err);
-	if (r < 0)
+	if (r)
 		return r;
 	if (root->type != JSON_ARRAY)
 		return err_set(err, EPROTO, "guest: ps is no list");

@@ -81,7 +81,7 @@ static int load_segment(struct guest_mem *m, int fd, const Elf64_Phdr *ph, struc
 
 static int load_elf(struct guest_mem *m, int fd, uint64_t file_size, struct boot_image *img, struct err *err)
 {
-	Elf64_Phdr ph[MAX_SEGMENTS];
+	Elf64_Phdr ph[MAX_SEGMENTS] = { 0 };
 	Elf64_Ehdr eh;
 	int r = read_exact(fd, &eh, sizeof(eh), 0, err, "ELF header");
 
