@@ -111,16 +111,14 @@ static int set_v1(int dir_fd, const struct device_list *l, struct err *err)
 	return 0;
 }
 
-/* Device rules of a live container stay as they are: update has no device list, and a rewrite of the v1 list would
+/* Only for a new container. Later its rules stay as they are: update has no device list, and a rewrite of the v1 list would
  * refuse every device for a moment. */
-int devices_set(struct cgroup *cg, const struct spec_resources *r, bool update, struct err *err)
+int devices_set(struct cgroup *cg, const struct spec_resources *r, struct err *err)
 {
 	CLEANUP(device_list_done) struct device_list l = { 0 };
 	struct cg_hier *h = cg->layout == CGROUP_LAYOUT_V2 ? cgroup_v2_hier(cg) : cgroup_hier_of(cg, CTL_DEVICES);
 	int dir_fd, ret;
 
-	if (update)
-		return 0;
 	dir_fd = h ? cg_hier_dir(h) : -ENODEV;
 	if (dir_fd < 0 && cg->rootless)
 		return 0; /* a user namespace has no device nodes to guard */

@@ -73,9 +73,12 @@ static int phase_go(struct init_ctx *ctx, struct err *err)
 /* Needs: fds opened before the clone. Must not: come after the cgroup namespace was made. */
 static int phase_cgroup(struct init_ctx *ctx, struct err *err)
 {
-	if (!ctx->container->cgroup)
-		return 0;
-	return cgroup_enter_self(ctx->container->cgroup, ctx->in_v2_cgroup, err);
+	struct container *c = ctx->container;
+
+	if (c->cgroup)
+		return cgroup_enter_self(c->cgroup, ctx->in_v2_cgroup, err);
+	/* systemd has put us into a scope since the clone; mounts of type cgroup show it. */
+	return !ctx->is_exec && c->opts->manager == CGROUP_SYSTEMD ? cgroup_of_self(&c->cgroup, err) : 0;
 }
 
 /* Needs: fds of the namespaces. The user namespace comes first: it gives the right to join those that it owns; when

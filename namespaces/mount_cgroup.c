@@ -120,24 +120,33 @@ static int mount_v1_tree(struct init_ctx *ctx, struct op *op, const struct cgrou
 	return r < 0 ? err_sys(err, r, "make '%s' read-only", op->dst) : 0;
 }
 
+/* No cgroup of its own (rootless, or disabled): the cgroup namespace's view or else the host's, read-only. */
+static int mount_foreign(struct init_ctx *ctx, struct op *op, struct err *err)
+{
+	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE };
+	AUTO_CLOSE int tree = -1;
+	AUTO_CLOSE int target = -1;
+
+	if (own_cgroup_ns(ctx) && cgroup_detect() == CGROUP_LAYOUT_V2)
+		tree = mount_new("cgroup2", "cgroup", NULL, op->flags | MS_RDONLY, NULL);
+	if (tree < 0) {
+		tree = sys_open_tree(AT_FDCWD, "/sys/fs/cgroup", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+		if (tree == -ENOENT)
+			return 0;
+		if (tree < 0 || sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &ro) < 0)
+			return err_sys(err, tree < 0 ? tree : -EPERM, "bind /sys/fs/cgroup");
+	}
+	target = mount_open_target(ctx, op->dst, true, err);
+	return target < 0 ? target : mount_attach(tree, target, op->dst, err);
+}
+
 int mount_cgroup(struct init_ctx *ctx, struct op *op, struct err *err)
 {
 	const struct cgroup_hierarchy *list = NULL;
 	size_t n = ctx->container->cgroup ? cgroup_hierarchies(ctx->container->cgroup, &list) : 0;
 
-	if (!n) {
-		/* No cgroup of its own (rootless, or disabled): the host's view, read-only. */
-		AUTO_CLOSE int tree = sys_open_tree(AT_FDCWD, "/sys/fs/cgroup", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-		struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE };
-		AUTO_CLOSE int target = -1;
-
-		if (tree == -ENOENT)
-			return 0;
-		if (tree < 0 || sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &ro) < 0)
-			return err_sys(err, tree < 0 ? tree : -EPERM, "bind /sys/fs/cgroup");
-		target = mount_open_target(ctx, op->dst, true, err);
-		return target < 0 ? target : mount_attach(tree, target, op->dst, err);
-	}
+	if (!n)
+		return mount_foreign(ctx, op, err);
 	if (n == 1 && list[0].v2)
 		return mount_unified(ctx, op, &list[0], err);
 	return mount_v1_tree(ctx, op, list, n, err);

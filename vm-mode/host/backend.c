@@ -8,8 +8,6 @@
 #include "vm-mode/host/client.h"
 #include "vm-mode/host/exec.h"
 #include "vm-mode/host/launch.h"
-#include "vm-mode/host/net.h"
-#include "vm-mode/host/oom.h"
 #include "vm-mode/host/pod.h"
 #include "vm-mode/host/verbs.h"
 
@@ -19,14 +17,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What a command keeps until it is done. */
+/* What create and run keep until they are done. */
 struct vm_data {
 	int sync_fd, console_fd;
-	struct vm_oom *oom; /* `events` */
 };
 
 #define MAX_NAME 255
-#define NET_MS	 30000
 
 static int backend_check(const struct spec *s, struct err *err)
 {
@@ -42,7 +38,7 @@ static int backend_check(const struct spec *s, struct err *err)
 static int backend_create(struct container *c, const struct create_opts *o, struct err *err)
 {
 	CLEANUP(vm_launch_done) struct vm_launch l;
-	AUTO_FREE char *sandbox = NULL;
+	const char *sandbox;
 	struct vm_data *data;
 	int r;
 
@@ -50,7 +46,7 @@ static int backend_create(struct container *c, const struct create_opts *o, stru
 		vm_launch_init(&l);
 		return err_set(err, ENAMETOOLONG, "container id: vm-mode allows at most %d bytes", MAX_NAME);
 	}
-	sandbox = pod_find_sandbox(c);
+	sandbox = pod_sandbox(c->spec);
 	if (sandbox) {
 		vm_launch_init(&l);
 		r = pod_create(c, o, sandbox, &l.own_console_fd, err);
@@ -77,35 +73,11 @@ static int backend_committed(struct container *c, struct err *err)
 	return 0;
 }
 
-/* Interfaces that the engine made after create. An unprivileged caller may not look; its engines make them before. */
-static int late_network(struct container *c, struct err *err)
-{
-	CLEANUP(vm_net_done) struct vm_net net = { 0 };
-	AUTO_FREE char *sandbox = pod_sandbox(c);
-	AUTO_BUF struct buf b = { 0 };
-	int r = container_load_spec(c, err);
-
-	if (r < 0 || !c->spec->ns[NS_NET].present || sandbox)
-		return r;
-	r = vm_net_late(c->pid, c->spec->ns[NS_USER].present, &net, err);
-	if (r == -EACCES || r == -EPERM) {
-		log_debug("interfaces made after create are not looked for: %s", err->msg);
-		*err = (struct err){ 0 };
-		return 0;
-	}
-	if (r < 0 || !net.json)
-		return r;
-	proto_pack_text(&b, net.json);
-	return client_call(c, PROTO_NET, 0, &b, NET_MS, NULL, err);
-}
-
 static int backend_start(struct container *c, struct err *err)
 {
 	AUTO_BUF struct buf b = { 0 };
-	int r = late_network(c, err);
+	int r;
 
-	if (r < 0)
-		return r;
 	proto_pack_text(&b, c->id);
 	r = client_call(c, PROTO_START, 0, &b, -1, NULL, err);
 	(void)unlinkat(c->dir_fd, "gate", 0); /* `run` has none */
@@ -117,26 +89,6 @@ static int backend_console(struct container *c)
 	struct vm_data *data = c->backend_data;
 
 	return data ? TAKE_FD(data->console_fd) : -1;
-}
-
-static int backend_oom_fd(struct container *c, struct err *err)
-{
-	struct vm_oom *oom = vm_oom_open(c, err);
-	struct vm_data *data;
-
-	if (!oom)
-		return -1;
-	data = xcalloc(1, sizeof(*data));
-	*data = (struct vm_data){ .sync_fd = -1, .console_fd = -1, .oom = oom };
-	c->backend_data = data;
-	return vm_oom_fd(oom);
-}
-
-static int backend_oom_count(struct container *c, uint64_t *ret)
-{
-	struct vm_data *data = c->backend_data;
-
-	return data ? vm_oom_count(data->oom, ret) : -ESRCH;
 }
 
 static int backend_plan_text(struct container *c, const struct create_opts *o, struct buf *out, struct err *err)
@@ -179,8 +131,12 @@ static void backend_features(const struct runtime_opts *opts, struct json_writer
 
 static int backend_destroy(struct container *c, struct err *err)
 {
-	AUTO_FREE char *sandbox = pod_sandbox(c);
+	const char *sandbox;
+	struct err ignored;
 
+	if (container_load_spec(c, &ignored) < 0)
+		return 0;
+	sandbox = pod_sandbox(c->spec);
 	return sandbox ? pod_destroy(c, sandbox, err) : 0;
 }
 
@@ -191,7 +147,6 @@ static void backend_free_data(void *p)
 	if (data) {
 		fd_close(&data->sync_fd);
 		fd_close(&data->console_fd);
-		vm_oom_free(data->oom);
 	}
 	free(data);
 }
@@ -210,8 +165,6 @@ const struct backend vm_backend = {
 	.resume = vm_verb_resume,
 	.update = vm_verb_update,
 	.stats = vm_verb_stats,
-	.oom_fd = backend_oom_fd,
-	.oom_count = backend_oom_count,
 	.ps_table = vm_verb_ps_table,
 	.checkpoint = vm_verb_checkpoint,
 	.restore = vm_verb_restore,

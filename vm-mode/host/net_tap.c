@@ -17,8 +17,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-/* Ours alone, so that what a machine left behind in a namespace that outlives it can be told from filters of others. */
-#define FILTER_PRIORITY 46358u
+#define FILTER_PRIORITY 1u
 
 void net_tap_qdisc(struct nlmsg *m, int index)
 {
@@ -64,17 +63,6 @@ void net_tap_filter(struct nlmsg *m, int from, int to, bool matchall)
 	nlmsg_end(m, options);
 }
 
-/* The filter of a machine that has ended: it redirects to a tap that is gone. */
-static void remove_filter(int fd, int from)
-{
-	struct tcmsg t = { .tcm_family = AF_UNSPEC, .tcm_ifindex = from, .tcm_parent = 0xffff0000u,
-			   .tcm_info = TC_H_MAKE(FILTER_PRIORITY << 16, htons(ETH_P_ALL)) };
-	struct nlmsg m;
-
-	nlmsg_init(&m, RTM_DELTFILTER, 0, &t, sizeof(t));
-	(void)!nlmsg_ask(fd, &m); /* mostly there is none */
-}
-
 static int redirect(int fd, int from, int to, struct err *err)
 {
 	struct nlmsg m;
@@ -84,8 +72,6 @@ static int redirect(int fd, int from, int to, struct err *err)
 	r = nlmsg_ask(fd, &m);
 	if (r < 0 && r != -EEXIST) /* somebody shapes its traffic already */
 		return err_sys(err, r, "tc: make the ingress queue (does the kernel have sch_ingress?)");
-	if (r == -EEXIST)
-		remove_filter(fd, from);
 	net_tap_filter(&m, from, to, false);
 	r = nlmsg_ask(fd, &m);
 	if (r == -ENOENT) {
@@ -107,26 +93,23 @@ static int link_up(int fd, int index, uint16_t mtu)
 	return nlmsg_ask(fd, &m);
 }
 
-int net_tap_make(const char *name, struct err *err)
+int net_tap_join(int nl_fd, int index, uint16_t mtu, unsigned number, struct err *err)
 {
 	AUTO_CLOSE int tap = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+	int tap_index, r;
 
 	if (tap < 0)
 		return err_sys(err, -errno, "open '/dev/net/tun'");
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
-	if (ioctl(tap, TUNSETIFF, &ifr) < 0 && errno == EBUSY)
-		return err_set(err, EBUSY, "another machine uses this network namespace: only the containers of a pod can share one");
-	return if_nametoindex(name) ? TAKE_FD(tap) : err_sys(err, -errno, "make the tap '%s'", name);
-}
-
-int net_tap_join(int nl_fd, const char *tap, int index, uint16_t mtu, struct err *err)
-{
-	int tap_index = (int)if_nametoindex(tap);
-	int r = link_up(nl_fd, tap_index, mtu);
-
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "brig%u", number);
+	if (ioctl(tap, TUNSETIFF, &ifr) < 0)
+		return err_sys(err, -errno, "make the tap '%s'", ifr.ifr_name);
+	tap_index = (int)if_nametoindex(ifr.ifr_name);
+	r = link_up(nl_fd, tap_index, mtu);
 	if (r < 0)
-		return err_sys(err, r, "bring up '%s'", tap);
+		return err_sys(err, r, "bring up '%s'", ifr.ifr_name);
 	r = redirect(nl_fd, index, tap_index, err);
-	return r < 0 ? r : redirect(nl_fd, tap_index, index, err);
+	if (r >= 0)
+		r = redirect(nl_fd, tap_index, index, err);
+	return r < 0 ? r : TAKE_FD(tap);
 }
