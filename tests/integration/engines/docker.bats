@@ -7,7 +7,7 @@ bats_require_minimum_version 1.5.0
 have_docker() { command -v dockerd >/dev/null && command -v docker >/dev/null; }
 
 setup_file() {
-	need docker "docker is not installed"
+	file_needs docker "docker is not installed" || return 0
 	engine_up
 	ns sh -c 'mkdir -p /run/lock; echo 1 >/proc/sys/net/ipv4/ip_forward' || true
 	ns_daemon "$E/dockerd.log" dockerd --data-root "$E/data" --exec-root /run/docker-exec -H "unix://$E/d.sock" --pidfile "$E/d.pid" \

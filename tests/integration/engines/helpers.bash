@@ -4,7 +4,7 @@
 # nothing meets an engine of the host, and all ends with the namespaces.
 load ../helpers
 
-setup() { :; }
+setup() { file_ready; }
 teardown() { :; }
 
 # engine_up: make the namespaces and the folder $E (state, images, sockets of the engine). Sets NSPID.

@@ -7,7 +7,7 @@ load helpers
 have_systemd() { [ -d /run/systemd/system ]; }
 
 setup_file() {
-	need systemd "systemd is not process 1"
+	file_needs systemd "systemd is not process 1" || return 0
 	E=$(mktemp -d /scratch/brig-eng.XXXXXX) || return 1
 	export E RT=$E/bin/brig-test
 	chmod 755 "$E"
@@ -17,9 +17,10 @@ setup_file() {
 	oci_image docker.io/library/box:1 "$E/box.tar"
 }
 teardown_file() {
-	[ -n "${E:-}" ] || return 0
-	grep -o " $E/[^ ]*" /proc/self/mountinfo | tac | xargs -r umount -l
-	rm -rf --one-file-system "$E"
+	if [ -n "${E:-}" ]; then
+		grep -o " $E/[^ ]*" /proc/self/mountinfo | tac | xargs -r umount -l
+		rm -rf --one-file-system "$E"
+	fi
 }
 # No namespaces of their own here.
 ns() { "$@" 3>&-; }
@@ -30,7 +31,10 @@ ns_daemon() {
 	"$@" </dev/null >"$log" 2>&1 3>&- &
 	background $!
 }
-setup() { BACKGROUND=() PATIENCE=120; }
+setup() {
+	BACKGROUND=() PATIENCE=120
+	file_ready
+}
 teardown() {
 	local p
 	for p in "${BACKGROUND[@]}"; do kill "$p" 2>/dev/null && wait "$p" || true; done
