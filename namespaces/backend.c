@@ -77,6 +77,14 @@ static int ns_prepare(struct launch *l, struct container *c, const struct create
 	return r;
 }
 
+/* What came through our execve; our own files are all CLOEXEC. */
+static bool is_inherited(int fd)
+{
+	int flags = fcntl(fd, F_GETFD);
+
+	return flags >= 0 && !(flags & FD_CLOEXEC);
+}
+
 /*
  * fds 3 and up that the program keeps: first those of socket activation (LISTEN_FDS in our environment), then --preserve-fds of
  * them. LISTEN_PID is not compared: engines start us through helpers, whose pid it never is.
@@ -89,10 +97,10 @@ static int keep_fds(struct process_ctx *p, unsigned preserve, struct err *err)
 	if (env && (str_to_u32(env, &listen) < 0 || listen > MAX_LISTEN_FDS))
 		listen = 0;
 	for (uint32_t i = 0; i < listen; i++)
-		if (fcntl(3 + (int)i, F_GETFD) < 0)
+		if (!is_inherited(3 + (int)i))
 			listen = 0; /* not meant for us */
 	for (unsigned i = 0; i < preserve; i++)
-		if (fcntl(3 + (int)(listen + i), F_GETFD) < 0)
+		if (!is_inherited(3 + (int)(listen + i)))
 			return err_set(err, EBADF, "--preserve-fds %u: file descriptor %u is not open", preserve, 3 + listen + i);
 	p->listen_fds = (int)listen;
 	p->preserve_fds = listen + preserve;

@@ -15,8 +15,10 @@
  * DOC: the container's root
  *
  * 1. The copied host tree becomes a slave (or what rootfsPropagation says), so that nothing we mount is seen outside.
- * 2. A detached copy of the rootfs tree is attached over "/" of our namespace, the true one, also when we run in a chroot: no path of the rootfs is walked again, and
- *    it works where the container's root user may not even search the directories above it.
+ * 2. A detached copy of the rootfs tree is attached over "/" of our namespace, the true one, also when we run in a chroot: no path of
+ *    the rootfs is walked again, and it works where the container's root user may not even search the directories above it.
+ *    With hooks that run before the pivot it is attached over root.path: they look for the container's mounts there, and add some
+ *    (the hooks for GPUs do both; those of the runtime's namespaces enter ours for it).
  * 3. All mounts are made below its fd.
  * 4. pivot_root(".", ".") puts it on top of the old root, which is then unmounted, lazily, as a whole.
  */
@@ -61,26 +63,42 @@ int rootfs_propagation(struct init_ctx *ctx, struct err *err)
 	return chroot_fd < 0 ? 0 : change_root_to(chroot_fd, err);
 }
 
+/* Where the root goes until the pivot; *ret_is_root: that is the root of a mount. */
+static int open_place(const struct init_ctx *ctx, bool *ret_is_root)
+{
+	/* Below a shared mount there is no pivot. */
+	bool for_hooks = ctx->plan->has_host_hooks && !(ctx->spec->rootfs_propagation & MS_SHARED);
+	int fd = for_hooks ? open(ctx->plan->rootfs, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+
+	*ret_is_root = fd < 0;
+	if (fd < 0)
+		fd = ctx->host_root_fd < 0 ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : fcntl(ctx->host_root_fd, F_DUPFD_CLOEXEC, 3);
+	return fd;
+}
+
 int rootfs_attach(struct init_ctx *ctx, struct err *err)
 {
 	const char *rootfs = ctx->plan->rootfs;
 	struct mount_attr attr = { .propagation = MS_PRIVATE };
-	AUTO_CLOSE int root = ctx->host_root_fd < 0 ? open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-	int top = ctx->host_root_fd < 0 ? root : ctx->host_root_fd; /* borrowed */
-	int r;
+	bool is_root;
+	AUTO_CLOSE int place = open_place(ctx, &is_root);
+	int r = 0;
 
+	if (place < 0)
+		return err_sys(err, -errno, "open '/'");
 	if (ctx->root_tree_fd < 0)
 		ctx->root_tree_fd =
 			sys_open_tree(AT_FDCWD, rootfs, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
 	if (ctx->root_tree_fd < 0)
 		return err_sys(err, ctx->root_tree_fd, "open rootfs '%s'", rootfs);
 	/* pivot_root refuses a parent mount, and a new root, that is shared. */
-	r = sys_mount_setattr(top, "", AT_EMPTY_PATH, &attr);
+	if (is_root)
+		r = sys_mount_setattr(place, "", AT_EMPTY_PATH, &attr);
 	if (r == -ENOSYS && ctx->host_root_fd < 0)
 		r = mount(NULL, "/", NULL, MS_PRIVATE, NULL) < 0 ? -errno : 0;
 	if (r < 0)
 		return err_sys(err, r, "make '/' private");
-	r = sys_move_mount(ctx->root_tree_fd, "", top, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+	r = sys_move_mount(ctx->root_tree_fd, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 	if (r < 0)
 		return err_sys(err, r, "mount rootfs '%s'", rootfs);
 	ctx->root_fd = TAKE_FD(ctx->root_tree_fd);

@@ -33,6 +33,10 @@ struct backend {
 	int (*resume)(struct container *, struct err *);
 	int (*update)(struct container *, const struct spec_resources *, struct err *); /* NULL: cgroup_update */
 	int (*stats)(struct container *, struct json_writer *, struct err *);		   /* NULL: cgroup_stats_json */
+	/* Kills for want of memory: a descriptor, borrowed, that polls readable at news; how many are known of, which takes the
+	 * news. NULL: cgroup_oom_fd, cgroup_oom_count. */
+	int (*oom_fd)(struct container *, struct err *);
+	int (*oom_count)(struct container *, uint64_t *ret);
 	int (*ps)(struct container *, pid_t **, size_t *, struct err *);		   /* NULL: cgroup_pids */
 	/* `ps --format table` where ps(1) of the host cannot see the processes; NULL: it can. */
 	int (*ps_table)(struct container *, struct buf *out, struct err *);

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/backend.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/oci/commands.h"
@@ -79,6 +80,7 @@ struct memory_watch {
 	uint64_t oom, high;
 	struct timespec high_at; /* when memory.high was reported last */
 	int looks;
+	const struct backend *backend; /* its own source of news, or NULL: the cgroup is one */
 };
 
 /* cgroup v1 wakes us when memory is out, and counts the kill a moment later: look again for a while. */
@@ -90,6 +92,12 @@ static void memory_watch_init(struct memory_watch *m, struct container *c)
 	struct err why;
 	struct stat st;
 
+	if (c->backend->oom_fd) {
+		m->backend = c->backend;
+		m->fd = c->backend->oom_fd(c, &why); /* -1: the machine is about to end */
+		m->events = POLLIN;
+		return;
+	}
 	m->fd = c->cgroup ? cgroup_oom_fd(c->cgroup, &why) : -1; /* without a memory controller there is nothing to report */
 	if (m->fd < 0)
 		return;
@@ -114,9 +122,11 @@ static void swallow(int fd)
 static int report_oom(struct container *c, struct memory_watch *m, struct err *err)
 {
 	uint64_t count = m->oom;
-	int r = cgroup_oom_count(c->cgroup, &count);
+	int r = m->backend ? m->backend->oom_count(c, &count) : cgroup_oom_count(c->cgroup, &count);
 
-	if (r < 0)
+	if (r < 0 && m->backend)
+		m->fd = -1; /* the machine is gone: the container will be, too */
+	else if (r < 0)
 		return 0; /* the cgroup is gone: so is the container */
 	for (r = 0; m->oom < count && r == 0; ++m->oom)
 		r = print_memory_event(c, "oom", 0, err);
@@ -129,6 +139,8 @@ static int report_high(struct container *c, struct memory_watch *m, struct err *
 	uint64_t count = m->high;
 	struct timespec now;
 
+	if (m->backend)
+		return 0; /* the limit is not the cgroup's */
 	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
 	if (now.tv_sec == m->high_at.tv_sec || cgroup_high_count(c->cgroup, &count) < 0 || count <= m->high)
 		return 0;
@@ -151,8 +163,9 @@ static int watch_once(struct container *c, struct memory_watch *m, int timer, bo
 	if (poll(p, WATCHES, m->looks ? LOOK_MS : -1) < 0 && errno != EINTR)
 		return err_sys(err, -errno, "poll");
 	if (p[WATCH_MEMORY].revents) {
-		swallow(m->fd);
-		m->looks = LOOKS;
+		if (!m->backend)
+			swallow(m->fd);
+		m->looks = m->backend ? 1 : LOOKS;
 	}
 	*ended = p[WATCH_EXIT].revents;
 	if (m->looks || (*ended && m->fd >= 0)) {
@@ -180,7 +193,8 @@ static int watch(struct container *c, uint64_t interval_ns, struct err *err)
 	memory_watch_init(&m, c);
 	while (r == 0 && !ended)
 		r = watch_once(c, &m, timer, &ended, err);
-	fd_close(&m.fd);
+	if (!m.backend)
+		fd_close(&m.fd);
 	return r;
 }
 

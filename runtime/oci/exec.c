@@ -19,7 +19,7 @@ static const struct option_row rows[] = {
 	OPT_STRING(T, o.console_socket, "console-socket", 0, "SOCKET", "send the terminal's master over this unix socket"),
 	OPT_STRING(T, o.pid_file, "pid-file", 0, "FILE", "write the process id to FILE"),
 	OPT_STRING(T, o.pidfd_socket, "pidfd-socket", 0, "SOCKET", "send a pidfd of the process over this unix socket"),
-	OPT_STRING(T, cwd, "cwd", 0, "DIR", "current directory in the container"),
+	OPT_STRING(T, cwd, "cwd", 'w', "DIR", "current directory in the container"),
 	OPT_LIST(T, env, "env", 'e', "NAME=VALUE", "set an environment variable (may be repeated)"),
 	OPT_FLAG(T, tty, "tty", 't', "give the process a terminal"),
 	OPT_STRING(T, user, "user", 'u', "UID[:GID]", "user and group of the process"),

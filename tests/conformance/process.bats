@@ -26,7 +26,7 @@ STATUS='s() { sed -n "s/^$1:[[:space:]]*//p" /proc/self/status; }; '
 	is nofile 77:99
 	is host contract
 	is domain example.org
-	differs oom-score || is oom 321
+	is oom 321
 	is uname i686
 	is fds "0 1 2"
 	is pid 1

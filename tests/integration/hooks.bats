@@ -187,3 +187,29 @@ KINDS="prestart createRuntime createContainer startContainer poststart poststop"
 	rt delete "$ID"
 	for k in prestart createContainer startContainer poststart poststop; do [ "$(cat "$R/$k")" -gt 700000 ]; done
 }
+
+@test "before the pivot, hooks find the container's mounts at root.path, and what they mount there is in the container" {
+	mkdir "$T/src"
+	echo mounted >"$T/src/f"
+	cat >"$T/hook" <<-'END'
+		#!/bin/sh
+		state=$(cat)
+		root=$2/rootfs pid=$(echo "$state" | sed 's/.*"pid": *\([0-9]*\).*/\1/')
+		enter=
+		[ "$1" = createContainer ] || enter="nsenter --mount --target $pid"
+		$enter sh -c 'test -e $1/proc/1/status && cat $1/data/f && mount --bind $2/src $1/by/$3' sh "$root" "${0%/hook}" "$1" >>"$0.log" 2>&1
+	END
+	chmod +x "$T/hook"
+	mk_sh 'cat /by/createRuntime/f /by/createContainer/f; cut -d" " -f5 /proc/self/mountinfo | grep -cx /' \
+		'.mounts += [{destination: "/data", type: "bind", source: ($t + "/src"), options: ["bind"]}] |
+		.hooks = (["createRuntime", "createContainer"] | map({key: ., value: [{path: ($t + "/hook"), args: ["hook", ., $b], env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]}]}) | from_entries)' \
+		--arg t "$T" --arg b "$T/b$((IDN + 1))"
+	mkdir -p "$R/by/createRuntime" "$R/by/createContainer"
+	run ct_run
+	echo "$output"
+	cat "$T/hook.log"
+	[ "$status" = 0 ]
+	[ "$output" = $'mounted\nmounted\n1' ]
+	[ "$(cat "$T/hook.log")" = $'mounted\nmounted' ]
+	[ -z "$(ls "$R/by/createRuntime")" ]
+}

@@ -173,7 +173,7 @@ static int in_child(enum jail_kind kind, long call)
 	if (pid == 0) {
 		struct err err;
 
-		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || jail_thread(kind, &err) < 0)
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || jail_filter(kind, &err) < 0)
 			_exit(2);
 		(void)syscall(call, -1, 0, 0, 0, 0, 0);
 		_exit(0);
@@ -185,9 +185,10 @@ static int in_child(enum jail_kind kind, long call)
 /* A call that a monitor's thread has no business with kills the process; one that it needs does not. */
 static void test_jail(void)
 {
-	ok(in_child(JAIL_VCPU, SYS_read) == 0 && in_child(JAIL_DEVICE, SYS_openat) == 0 && in_child(JAIL_CONTROL, SYS_accept4) == 0,
+	ok(in_child(JAIL_VCPU, SYS_read) == 0 && in_child(JAIL_FILES, SYS_openat) == 0 && in_child(JAIL_CONTROL, SYS_accept4) == 0,
 	   "jail: what each kind of thread needs");
-	ok(in_child(JAIL_VCPU, SYS_openat) == 128 + SIGSYS, "jail: a vCPU opens no files");
+	ok(in_child(JAIL_VCPU, SYS_openat) == 128 + SIGSYS && in_child(JAIL_DEVICE, SYS_openat) == 128 + SIGSYS,
+	   "jail: a vCPU opens no files, nor does a device but the file server");
 	ok(in_child(JAIL_VCPU, SYS_ioctl) == 128 + SIGSYS, "jail: nor does it send an ioctl but KVM's");
 	ok(in_child(JAIL_DEVICE, SYS_socket) == 128 + SIGSYS && in_child(JAIL_DEVICE, SYS_execve) == 128 + SIGSYS &&
 		   in_child(JAIL_DEVICE, SYS_clone) == 128 + SIGSYS && in_child(JAIL_DEVICE, SYS_mount) == 128 + SIGSYS,

@@ -19,6 +19,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /*
@@ -35,6 +37,7 @@
  */
 #define NOBODY	      65534
 #define START_MS      30000
+#define END_MS	      2000
 #define MAX_QEMU_ARGS 96
 
 struct emulate {
@@ -289,12 +292,19 @@ static void last_words(struct emulate *e, char *out, size_t n)
 			snprintf(out, n, "%s", line);
 }
 
+/* A process that may not be signalled any more (virtiofsd, by nobody) ends by itself when QEMU has gone; if not, it is left alone. */
 static void reap(pid_t *pid)
 {
-	if (*pid > 0) {
-		(void)kill(*pid, SIGKILL);
+	const struct timespec tick = { .tv_nsec = 5000000 };
+	bool killed;
+
+	if (*pid <= 0)
+		return;
+	killed = kill(*pid, SIGKILL) == 0;
+	if (killed)
 		(void)!sys_wait_pid(*pid);
-	}
+	for (int i = 0; !killed && i < END_MS / 5 && waitpid(*pid, NULL, WNOHANG) == 0; i++)
+		(void)nanosleep(&tick, NULL);
 	*pid = 0;
 }
 

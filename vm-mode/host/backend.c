@@ -8,6 +8,7 @@
 #include "vm-mode/host/client.h"
 #include "vm-mode/host/exec.h"
 #include "vm-mode/host/launch.h"
+#include "vm-mode/host/oom.h"
 #include "vm-mode/host/pod.h"
 #include "vm-mode/host/verbs.h"
 
@@ -17,9 +18,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What create and run keep until they are done. */
+/* What a command keeps until it is done. */
 struct vm_data {
 	int sync_fd, console_fd;
+	struct vm_oom *oom; /* `events` */
 };
 
 #define MAX_NAME 255
@@ -91,6 +93,26 @@ static int backend_console(struct container *c)
 	return data ? TAKE_FD(data->console_fd) : -1;
 }
 
+static int backend_oom_fd(struct container *c, struct err *err)
+{
+	struct vm_oom *oom = vm_oom_open(c, err);
+	struct vm_data *data;
+
+	if (!oom)
+		return -1;
+	data = xcalloc(1, sizeof(*data));
+	*data = (struct vm_data){ .sync_fd = -1, .console_fd = -1, .oom = oom };
+	c->backend_data = data;
+	return vm_oom_fd(oom);
+}
+
+static int backend_oom_count(struct container *c, uint64_t *ret)
+{
+	struct vm_data *data = c->backend_data;
+
+	return data ? vm_oom_count(data->oom, ret) : -ESRCH;
+}
+
 static int backend_plan_text(struct container *c, const struct create_opts *o, struct buf *out, struct err *err)
 {
 	CLEANUP(vm_settings_done) struct vm_settings s = { 0 };
@@ -147,6 +169,7 @@ static void backend_free_data(void *p)
 	if (data) {
 		fd_close(&data->sync_fd);
 		fd_close(&data->console_fd);
+		vm_oom_free(data->oom);
 	}
 	free(data);
 }
@@ -165,6 +188,8 @@ const struct backend vm_backend = {
 	.resume = vm_verb_resume,
 	.update = vm_verb_update,
 	.stats = vm_verb_stats,
+	.oom_fd = backend_oom_fd,
+	.oom_count = backend_oom_count,
 	.ps_table = vm_verb_ps_table,
 	.checkpoint = vm_verb_checkpoint,
 	.restore = vm_verb_restore,

@@ -40,10 +40,12 @@ int client_next(struct client_conn *cc, struct frame *f, int timeout_ms, struct 
 			return gone(err);
 		if (r > 0)
 			p.events |= POLLOUT;
-		if (timeout_ms >= 0 && left <= 0)
-			return 0;
+		if (timeout_ms >= 0 && left < 0)
+			left = 0;
 		if (poll(&p, 1, (int)left) < 0 && errno != EINTR)
 			return err_sys(err, -errno, "poll");
+		if (!p.revents && left == 0)
+			return 0;
 		if (!(p.revents & ~POLLOUT))
 			continue;
 		n = frame_reader_fill(&cc->in, cc->fd);

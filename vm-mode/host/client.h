@@ -23,7 +23,7 @@ void client_done(struct client_conn *cc);
  * timeout_ms -1: for ever. */
 int client_request(struct client_conn *cc, uint16_t type, uint32_t id, const struct buf *payload, int timeout_ms, struct buf *ret,
 		   struct err *err) MUST_CHECK;
-/* The next message: 1, or 0 when time is up. */
+/* The next message: 1, or 0 when time is up; timeout_ms 0: only what is there. */
 int client_next(struct client_conn *cc, struct frame *f, int timeout_ms, struct err *err) MUST_CHECK;
 /* What a REPLY or ERROR says, as client_request() gives it. */
 int client_answer(const struct frame *f, struct buf *ret, struct err *err) MUST_CHECK;

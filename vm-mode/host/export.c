@@ -2,7 +2,9 @@
 #include "vm-mode/host/export.h"
 
 #include "runtime/base/fd.h"
+#include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/path.h"
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
 #include "runtime/mount_tree.h"
@@ -172,4 +174,54 @@ int export_enter(const char *path, struct err *err)
 		return err_sys(err, -errno, "chdir");
 	r = sys_mount_setattr(AT_FDCWD, "/", 0, &ro);
 	return r < 0 ? err_sys(err, r, "make the shared tree read-only") : 0;
+}
+
+/* Is the place inside something that only the guest mounts, as a tmpfs? Then it is not here, and would be a trace in the root. */
+static bool in_guest_mount(const struct plan *plan, size_t op)
+{
+	const char *dst = plan->ops[op].dst;
+
+	for (size_t i = 0; i < op; i++) {
+		const struct op *o = &plan->ops[i];
+		size_t n = o->mount && o->kind != OP_BIND ? strlen(o->dst) : 0;
+
+		if (n && strncmp(o->dst, dst, n) == 0 && (dst[n] == '/' || dst[n] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+static int cover_bind(int root_fd, const char *dst, const char *dir, size_t number)
+{
+	AUTO_FREE char *src = xasprintf("%s/binds/%zu", dir, number);
+	AUTO_CLOSE int tree = sys_open_tree(AT_FDCWD, src, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
+	AUTO_CLOSE int target = -1;
+	struct stat st;
+
+	if (tree < 0)
+		return tree;
+	if (fstat(tree, &st) < 0)
+		return -errno;
+	target = S_ISDIR(st.st_mode) ? path_mkdir_in_root(root_fd, dst, 0755) : path_mkfile_in_root(root_fd, dst, 0755, 0644);
+	return target < 0 ? target : sys_move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+int export_cover(const struct plan *plan, const char *id, struct err *err)
+{
+	AUTO_FREE char *dir = xasprintf("/c/%s", id), *rootfs = xasprintf("%s/rootfs", dir);
+	AUTO_CLOSE int tree = sys_open_tree(AT_FDCWD, rootfs, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
+	size_t number = 0;
+	int r = tree < 0 ? tree : sys_move_mount(tree, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH);
+
+	if (r < 0)
+		return err_sys(err, r, "lay the container's root over the shared tree");
+	for (size_t i = 0; i < plan->n_ops; i++) {
+		const struct op *op = &plan->ops[i];
+
+		r = op->kind == OP_BIND && !in_guest_mount(plan, i) ? cover_bind(tree, op->dst, dir, number) : 0;
+		if (r < 0)
+			log_debug("machine: '%s' is not in the host's view of the container: %s", op->dst, strerror(-r));
+		number += op->mount != NULL;
+	}
+	return 0;
 }

@@ -228,12 +228,18 @@ static int phase_confine(struct vm_init *x, struct err *err)
 		fd_close(&x->nics[i].tap_fd);
 	fd_close(&x->l->root_tree_fd);
 	r = export_enter(x->export_path, err);
+	if (r >= 0)
+		r = export_cover(&x->l->plan, x->l->container->id, err);
 	return r < 0 ? r : jail_enter(x->l->settings.accel, err);
 }
 
+/* Must not: run on as more than a loop between descriptors. */
 static int phase_run(struct vm_init *x, struct err *err)
 {
 	int r = machine_run(x->machine, err);
+
+	if (r >= 0)
+		r = jail_thread(JAIL_CONTROL, err);
 
 	fd_close(&x->l->kernel_fd);
 	fd_close(&x->l->initramfs_fd);

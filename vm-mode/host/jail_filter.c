@@ -18,7 +18,7 @@
  * DOC: system calls of the monitor's threads
  *
  * What each kind of thread calls, by reading its code (vm-mode/vmm, vm-mode/virtio, vm-mode/host/keeper.c) and what glibc does for it;
- * everything else kills the process. ioctl is allowed by its request. tests/integration/vm/jail.bats tries both sides.
+ * everything else kills the process. ioctl is allowed by its request.
  */
 #define COMMON                                                                                                             \
 	SYS_read, SYS_write, SYS_close, SYS_futex, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_restart_syscall, SYS_exit,     \
@@ -28,9 +28,12 @@
 static const long vcpu_calls[] = { COMMON };
 static const unsigned long vcpu_ioctls[] = { KVM_RUN, KVM_GET_REGS, KVM_GET_SREGS };
 
-static const long device_calls[] = {
-	COMMON, SYS_epoll_wait, SYS_epoll_pwait, SYS_readv, SYS_writev, SYS_preadv, SYS_pwritev, SYS_pread64, SYS_pwrite64, SYS_getrandom,
-	/* the file server */
+#define DEVICE COMMON, SYS_epoll_wait, SYS_epoll_pwait, SYS_readv, SYS_writev, SYS_preadv, SYS_pwritev, SYS_pread64, SYS_pwrite64, SYS_getrandom
+
+static const long device_calls[] = { DEVICE };
+
+static const long files_calls[] = {
+	DEVICE,
 	SYS_openat, SYS_open, SYS_fstat, SYS_newfstatat, SYS_statx, SYS_statfs, SYS_fstatfs, SYS_readlinkat, SYS_mkdirat, SYS_mknodat,
 	SYS_symlinkat, SYS_linkat, SYS_unlinkat, SYS_renameat2, SYS_fchmodat, SYS_fchmod, SYS_fchownat, SYS_utimensat, SYS_ftruncate,
 	SYS_fallocate, SYS_copy_file_range, SYS_lseek, SYS_fsync, SYS_fdatasync, SYS_syncfs, SYS_flock, SYS_getdents64, SYS_getxattr,
@@ -41,6 +44,7 @@ static const long device_calls[] = {
 static const long control_calls[] = {
 	COMMON, SYS_poll, SYS_ppoll, SYS_recvfrom, SYS_recvmsg, SYS_sendto, SYS_sendmsg, SYS_accept4, SYS_getrandom, SYS_brk, SYS_mremap,
 	SYS_writev, SYS_fstat, SYS_newfstatat, SYS_lseek, SYS_wait4, SYS_waitid, SYS_kill, SYS_signalfd4, SYS_rt_sigaction,
+	SYS_nanosleep, SYS_clock_nanosleep,
 };
 static const unsigned long control_ioctls[] = { TIOCGWINSZ };
 
@@ -52,6 +56,7 @@ static const struct {
 } lists[] = {
 	[JAIL_VCPU] = { vcpu_calls, ARRAY_SIZE(vcpu_calls), vcpu_ioctls, ARRAY_SIZE(vcpu_ioctls) },
 	[JAIL_DEVICE] = { device_calls, ARRAY_SIZE(device_calls), NULL, 0 },
+	[JAIL_FILES] = { files_calls, ARRAY_SIZE(files_calls), NULL, 0 },
 	[JAIL_CONTROL] = { control_calls, ARRAY_SIZE(control_calls), control_ioctls, ARRAY_SIZE(control_ioctls) },
 };
 
@@ -95,7 +100,7 @@ static void build(struct code *c, enum jail_kind kind)
 	put(c, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
 }
 
-int jail_thread(enum jail_kind kind, struct err *err)
+int jail_filter(enum jail_kind kind, struct err *err)
 {
 	struct code c = { .n = 0 };
 	struct sock_fprog prog = { .filter = c.v };

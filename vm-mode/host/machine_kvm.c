@@ -36,8 +36,10 @@ struct kvm_machine {
 
 static int lockdown(void *arg, enum vm_thread kind, struct err *err)
 {
+	static const enum jail_kind kinds[] = { [VM_THREAD_VCPU] = JAIL_VCPU, [VM_THREAD_DEVICE] = JAIL_DEVICE, [VM_THREAD_FILES] = JAIL_FILES };
+
 	(void)arg;
-	return jail_thread(kind == VM_THREAD_VCPU ? JAIL_VCPU : JAIL_DEVICE, err);
+	return jail_thread(kinds[kind], err);
 }
 
 static int add(struct vm *vm, struct virtio_dev *const *dev, int r, struct err *err)
@@ -134,10 +136,8 @@ static int build(struct kvm_machine *k, const struct machine_config *c, struct e
 static int kvm_run(struct machine *m, struct err *err)
 {
 	struct kvm_machine *k = (struct kvm_machine *)m;
-	int r = vm_start(k->vm, err);
 
-	/* The process's first thread made the others; what is left for it to do needs little. */
-	return r < 0 ? r : jail_thread(JAIL_CONTROL, err);
+	return vm_start(k->vm, err);
 }
 
 static void kvm_event(struct machine *m)

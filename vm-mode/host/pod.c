@@ -72,6 +72,19 @@ static int find_sandbox(struct pod *p, const char *id, struct err *err)
 	return 0;
 }
 
+/* The machine's process has the share as its root; who joins its mount namespace gets what lies over it (host/export.h). */
+static int enter_machine(const struct container *sandbox, struct err *err)
+{
+	AUTO_FREE char *path = xasprintf("/proc/%d/root", (int)sandbox->pid);
+	AUTO_CLOSE int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (root < 0)
+		return err_sys(err, -errno, "open the machine's share");
+	if (setns(sandbox->pidfd, CLONE_NEWNS) < 0)
+		return err_sys(err, -errno, "join the machine's mount namespace");
+	return fchdir(root) < 0 || chroot(".") < 0 ? err_sys(err, -errno, "enter the machine's share") : 0;
+}
+
 /* In a child, because a mount namespace is left only by ending: run work there. Its error comes back. */
 static int in_machine(const struct container *sandbox, int (*work)(void *arg, struct err *err), void *arg, struct err *err)
 {
@@ -88,9 +101,7 @@ static int in_machine(const struct container *sandbox, int (*work)(void *arg, st
 	if (pid < 0)
 		return err_sys(err, -errno, "fork");
 	if (pid == 0) {
-		if (setns(sandbox->pidfd, CLONE_NEWNS) < 0)
-			(void)err_sys(&theirs, -errno, "join the machine's mount namespace");
-		else
+		if (enter_machine(sandbox, &theirs) >= 0)
 			(void)!work(arg, &theirs); /* it is in the error */
 		(void)!fd_send(other, &theirs, sizeof(theirs), NULL, 0);
 		_exit(0);

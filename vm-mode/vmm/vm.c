@@ -183,7 +183,7 @@ static void *io_main(void *arg)
 		start.vm->cancelled = true;
 		pthread_mutex_unlock(&start.vm->lock);
 	}
-	if (vm_thread_enter(start.vm, VM_THREAD_DEVICE))
+	if (vm_thread_enter(start.vm, start.t->enter ? VM_THREAD_FILES : VM_THREAD_DEVICE))
 		io_thread_loop(start.t);
 	return NULL;
 }

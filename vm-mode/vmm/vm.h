@@ -23,7 +23,8 @@
 #define VM_MAX_DEVICES 19
 #define VM_MAX_CPUS    64
 
-enum vm_thread { VM_THREAD_VCPU, VM_THREAD_DEVICE };
+/* FILES: a device's thread that acts on files of the host (it has an io_thread.enter). */
+enum vm_thread { VM_THREAD_VCPU, VM_THREAD_DEVICE, VM_THREAD_FILES };
 
 enum vm_end {
 	VM_RUNNING,

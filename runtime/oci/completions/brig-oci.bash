@@ -24,7 +24,7 @@ _brig_oci() {
     create) [[ $cur = -* ]] && COMPREPLY=($(compgen -W '--bundle -b --config -f --console-socket --pid-file --pidfd-socket --no-pivot --no-new-keyring --preserve-fds --dry-run --help -h' -- "$cur")) ;;
     delete) [[ $cur = -* ]] && COMPREPLY=($(compgen -W '--force -f --regex -r --help -h' -- "$cur")) ;;
     events) [[ $cur = -* ]] && COMPREPLY=($(compgen -W '--interval --stats --help -h' -- "$cur")) ;;
-    exec) [[ $cur = -* ]] && COMPREPLY=($(compgen -W '--process -p --detach -d --console-socket --pid-file --pidfd-socket --cwd --env -e --tty -t --user -u --additional-gids -g --cap -c --no-new-privs --process-label --apparmor --preserve-fds --ignore-paused --cgroup --help -h' -- "$cur")) ;;
+    exec) [[ $cur = -* ]] && COMPREPLY=($(compgen -W '--process -p --detach -d --console-socket --pid-file --pidfd-socket --cwd -w --env -e --tty -t --user -u --additional-gids -g --cap -c --no-new-privs --process-label --apparmor --preserve-fds --ignore-paused --cgroup --help -h' -- "$cur")) ;;
     features) [[ $cur = -* ]] && COMPREPLY=($(compgen -W '--help -h' -- "$cur")) ;;
     kill) [[ $cur = -* ]] && COMPREPLY=($(compgen -W '--all -a --regex -r --help -h' -- "$cur")) ;;
     list) [[ $cur = -* ]] && COMPREPLY=($(compgen -W '--format -f --quiet -q --help -h' -- "$cur")) ;;

@@ -14,6 +14,24 @@ test_setup() {
 }
 
 rt() { timeout -k 5 "$RT_TIMEOUT" "$RUNTIME" --root "$ROOT" --vm-accel emulate "$@" 3>&-; }
+# has_line PID NAME VALUE: of /proc/PID/status
+has_line() { grep -Eq "^$2:[[:space:]]+$3\$" "/proc/$1/status" || { echo "process $1 ($(cat "/proc/$1/comm")): $(grep "^$2:" "/proc/$1/status"), not $3"; return 1; }; }
+# confined PID: the machine's process and its helpers have nothing left to give up
+confined() {
+	local p n=0
+	for p in "$1" $(pgrep -P "$1"); do
+		has_line "$p" NoNewPrivs 1
+		has_line "$p" Seccomp 2
+		has_line "$p" CapBnd 0000000000000000
+		n=$((n + 1))
+		[ "$(cat "/proc/$p/comm")" != virtiofsd ] || continue # acts as each of the guest's users
+		has_line "$p" CapPrm 0000000000000000
+		has_line "$p" CapEff 0000000000000000
+		has_line "$p" Uid "65534[[:space:]]65534[[:space:]]65534[[:space:]]65534"
+		has_line "$p" Gid "65534[[:space:]]65534[[:space:]]65534[[:space:]]65534"
+	done
+	[ $n = 3 ]
+}
 out_has() { grep -q "$1" "$T/$ID.out"; }
 
 @test "vm: run: streams, exit code, mounts, the guest's own kernel" {
@@ -41,7 +59,9 @@ out_has() { grep -q "$1" "$T/$ID.out"; }
 
 @test "vm: create, start, exec, ps, stats, pause, update, signals, delete" {
 	mk_sh 'echo up; trap "echo got usr1" USR1; trap "exit 7" TERM; while :; do sleep 0.1; done' \
-		'.linux.resources.memory.limit = 67108864 | .linux.resources.pids.limit = 20'
+		'.linux.resources.memory.limit = 67108864 | .linux.resources.pids.limit = 20
+		| .mounts += [{destination: "/vol", type: "bind", source: $d, options: ["bind"]}]' --arg d "$BATS_TEST_TMPDIR"
+	echo word >"$BATS_TEST_TMPDIR/word"
 	ct_create
 	[ "$(ct_status)" = created ]
 	[ ! -s "$T/$ID.out" ]
@@ -49,6 +69,9 @@ out_has() { grep -q "$1" "$T/$ID.out"; }
 	[ "$(ct_status)" = running ]
 	wait_for out_has up
 	run ! rt start "$ID"
+	confined "$(ct_pid)"
+	# who joins the mount namespace, as podman cp does, finds the container's files
+	[ "$(nsenter -t "$(ct_pid)" -m /bin/cat /etc/issue /vol/word | paste -sd ,)" = "brig test image,word" ]
 
 	# exec
 	[ "$(rt exec "$ID" echo hello)" = hello ]
