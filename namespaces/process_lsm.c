@@ -36,7 +36,7 @@ static int open_proc_file(int proc_fd, const char *path, int flags)
 	if (proc_fd < 0)
 		return -ENOSYS;
 	fd = sys_openat2(proc_fd, path, &how);
-	if (fd == -ENOSYS || fd == -EPERM) {
+	if (fd == -ENOSYS || fd == -EPERM || fd == -EACCES) {
 		fd = openat(proc_fd, path, flags | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
 		fd = fd < 0 ? -errno : fd;
 	}

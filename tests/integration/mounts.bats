@@ -238,3 +238,14 @@ options_of() { echo "awk '\$5 == \"$1\" {print \$6, \$7, \$8}' /proc/self/mounti
 	[ "$status" = 1 ]
 	[[ "$output" == *'option '"'"'context="system_u:object_r:x_t:s0:c1,c2"'"'"* ]]
 }
+
+@test "rootfsPropagation: on a host whose own mounts are shared, as systemd makes them" {
+	local p
+	for p in rshared shared rslave rprivate; do
+		mk_sh "sed -n 's/^[0-9]* [0-9]* [^ ]* [^ ]* [/] //p' /proc/self/mountinfo" ".linux.rootfsPropagation = \"$p\""
+		run unshare --mount --propagation shared sh -c '"$1" --root "$2" run --bundle "$3" "$4" 3>&-' sh "$RUNTIME" "$ROOT" "$B" "$ID" </dev/null
+		echo "$p: $output"
+		[ "$status" = 0 ]
+		case $p in *shared) [[ "$output" == *shared:* ]] ;; *slave) [[ "$output" == *master:* ]] ;; *) [[ "$output" != *:*" - "* ]] ;; esac
+	done
+}
