@@ -76,6 +76,16 @@ static void adapt_mounts(struct agent *a, struct spec *s, const char *id)
 	s->mount_label = NULL;
 }
 
+/*
+ * The host's side of the share is in the container's user namespace: it says 0 for files of the container's root, whatever their owner
+ * on the host is. So ids inside are ids of the guest, too.
+ */
+static void adapt_id_maps(struct spec_id_maps *maps)
+{
+	for (size_t i = 0; i < maps->n; i++)
+		maps->v[i].host_id = maps->v[i].container_id;
+}
+
 static int adapt_namespaces(struct agent *a, struct spec *s, const struct proto_create *m, struct err *err)
 {
 	const struct guest_container *sandbox = *m->sandbox ? container_find(a, m->sandbox) : NULL;
@@ -118,6 +128,8 @@ int adapt_spec(struct agent *a, struct container *c, const struct proto_create *
 	s->memory_policy.set = false;
 	s->seccomp.set = false; /* the filter comes compiled */
 	s->cgroups_path = NULL;
+	adapt_id_maps(&s->uid_maps);
+	adapt_id_maps(&s->gid_maps);
 	adapt_resources(&s->resources);
 	adapt_process(&s->process);
 	return adapt_namespaces(a, s, m, err);

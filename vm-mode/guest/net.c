@@ -6,19 +6,29 @@
 #include "runtime/base/str.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 /*
  * DOC: the network of the guest
  *
  * The engine made an interface on the host; the machine has a device with its MAC address. NET gives that device the
  * interface's name, MTU and addresses, and makes its routes and neighbours. The host is trusted, its text is checked all the same.
+ *
+ * A spare device is for an interface that comes later. Until then nobody shall see it: where the driver is a module, it is not loaded;
+ * where it is built in, it lets go of the device.
  */
+#define VIRTIO_DEVICES	  "/sys/bus/virtio/devices"
+#define VIRTIO_NET_DRIVER "/sys/bus/virtio/drivers/virtio_net"
+#define VIRTIO_NET_ID	  "0x0001\n"
+
 #define MAX_ITEMS    64
 #define DEVICE_STEPS 200 /* of 10 ms: the driver may still be at work */
 
@@ -121,6 +131,54 @@ static int wait_for_mac(int fd, const uint8_t mac[6])
 	return index;
 }
 
+/* Take the driver from the device with this address, if it has one. */
+static int hide_spare(int fd, const struct json *o, struct err *err)
+{
+	char path[64 + IF_NAMESIZE], name[IF_NAMESIZE], target[256];
+	uint8_t mac[6];
+	int index, r = o->type == JSON_STRING ? parse_mac(o, o->u.string, mac, err) : json_err(err, "net", o, EINVAL, "not a string");
+	ssize_t n;
+
+	if (r < 0)
+		return r;
+	index = find_mac(fd, mac);
+	if (index <= 0 || !if_indextoname((unsigned)index, name))
+		return 0;
+	snprintf(path, sizeof(path), "/sys/class/net/%s/device", name);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return err_sys(err, -errno, "net: device of '%s'", name);
+	target[n] = '\0';
+	r = fd_write_file(AT_FDCWD, VIRTIO_NET_DRIVER "/unbind", strrchr(target, '/') ? strrchr(target, '/') + 1 : target);
+	return r < 0 ? err_sys(err, r, "net: hide the spare device") : 0;
+}
+
+/* Give hidden devices their driver back. */
+static void show_spares(void)
+{
+	AUTO_DIR DIR *d = opendir(VIRTIO_DEVICES);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		AUTO_FREE char *id = xasprintf(VIRTIO_DEVICES "/%s/device", e->d_name), *driver = xasprintf(VIRTIO_DEVICES "/%s/driver", e->d_name);
+		AUTO_FREE char *text = NULL;
+
+		if (e->d_name[0] != '.' && access(driver, F_OK) < 0 && fd_read_file(AT_FDCWD, id, 64, &text, NULL) >= 0 && str_eq(text, VIRTIO_NET_ID))
+			(void)!fd_write_file(AT_FDCWD, VIRTIO_NET_DRIVER "/bind", e->d_name); /* the search for the address tells */
+	}
+}
+
+static int set_mac(int fd, int index, const uint8_t mac[6])
+{
+	struct ifinfomsg info = { .ifi_index = index };
+	AUTO_BUF struct buf b = { 0 };
+	size_t m = nl_begin(&b, RTM_SETLINK, NLM_F_ACK, &info, sizeof(info));
+
+	nl_put(&b, IFLA_ADDRESS, mac, 6);
+	nl_end(&b, m);
+	return nl_talk(fd, &b, NULL, NULL);
+}
+
 static int end_and_send(int fd, struct buf *b, size_t message)
 {
 	nl_end(b, message);
@@ -166,20 +224,25 @@ static int interface(int fd, const struct json *o, struct err *err)
 {
 	const char *name = text_of(o, "name");
 	const struct json *list = json_get(o, "addresses");
+	const char *device = *text_of(o, "device") ? text_of(o, "device") : text_of(o, "mac");
 	uint64_t mtu = 0;
-	uint8_t mac[6];
+	uint8_t mac[6], own[6];
 	int index, r = parse_mac(o, text_of(o, "mac"), mac, err);
 
+	if (!r)
+		r = parse_mac(o, device, own, err);
 	if (!r)
 		r = number_of(o, "mtu", 65535, &mtu, err);
 	if (r < 0)
 		return r;
 	if (strlen(name) >= IFNAMSIZ)
 		return json_err(err, "net", o, EINVAL, "name '%.64s' is too long", name);
-	index = wait_for_mac(fd, mac);
+	index = wait_for_mac(fd, own);
 	if (index <= 0)
-		return json_err(err, "net", o, ENODEV, "no device has the address %s", text_of(o, "mac"));
-	r = set_link(fd, index, name, (uint32_t)mtu, false);
+		return json_err(err, "net", o, ENODEV, "no device has the address %s", device);
+	r = memcmp(mac, own, 6) == 0 ? 0 : set_mac(fd, index, mac);
+	if (!r)
+		r = set_link(fd, index, name, (uint32_t)mtu, false);
 	if (!r)
 		r = set_link(fd, index, NULL, 0, true);
 	if (r < 0)
@@ -292,6 +355,7 @@ static int neighbour(int fd, const struct json *o, struct err *err)
 	return r < 0 ? err_sys(err, r, "net: neighbour '%s'", text_of(o, "ip")) : 0;
 }
 
+/* f for each member of a list of objects, or of spares. */
 static int each(const struct json *root, const char *key, int fd, int (*f)(int, const struct json *, struct err *), struct err *err)
 {
 	const struct json *list = json_get(root, key);
@@ -301,7 +365,7 @@ static int each(const struct json *root, const char *key, int fd, int (*f)(int, 
 	if (list->type != JSON_ARRAY || list->u.kids.n > MAX_ITEMS)
 		return json_err(err, "net", list, EINVAL, "must be a list of at most %d", MAX_ITEMS);
 	for (const struct json *n = list->u.kids.first; n; n = n->next) {
-		int r = n->type == JSON_OBJECT ? f(fd, n, err) : json_err(err, "net", n, EINVAL, "must be an object");
+		int r = n->type == JSON_OBJECT || f == hide_spare ? f(fd, n, err) : json_err(err, "net", n, EINVAL, "must be an object");
 
 		if (r < 0)
 			return r;
@@ -336,7 +400,11 @@ int net_configure(const char *text, struct err *err)
 	fd = nl_socket(NETLINK_ROUTE);
 	if (fd < 0)
 		return err_sys(err, fd, "netlink socket");
-	r = each(root, "interfaces", fd, interface, err);
+	r = each(root, "spares", fd, hide_spare, err);
+	if (!r && json_get(root, "interfaces"))
+		show_spares();
+	if (!r)
+		r = each(root, "interfaces", fd, interface, err);
 	if (!r)
 		r = each(root, "routes", fd, link_route, err);
 	if (!r)

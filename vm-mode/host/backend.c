@@ -8,6 +8,7 @@
 #include "vm-mode/host/client.h"
 #include "vm-mode/host/exec.h"
 #include "vm-mode/host/launch.h"
+#include "vm-mode/host/net.h"
 #include "vm-mode/host/oom.h"
 #include "vm-mode/host/pod.h"
 #include "vm-mode/host/verbs.h"
@@ -25,6 +26,7 @@ struct vm_data {
 };
 
 #define MAX_NAME 255
+#define NET_MS	 30000
 
 static int backend_check(const struct spec *s, struct err *err)
 {
@@ -40,7 +42,7 @@ static int backend_check(const struct spec *s, struct err *err)
 static int backend_create(struct container *c, const struct create_opts *o, struct err *err)
 {
 	CLEANUP(vm_launch_done) struct vm_launch l;
-	const char *sandbox;
+	AUTO_FREE char *sandbox = NULL;
 	struct vm_data *data;
 	int r;
 
@@ -48,7 +50,7 @@ static int backend_create(struct container *c, const struct create_opts *o, stru
 		vm_launch_init(&l);
 		return err_set(err, ENAMETOOLONG, "container id: vm-mode allows at most %d bytes", MAX_NAME);
 	}
-	sandbox = pod_sandbox(c->spec);
+	sandbox = pod_find_sandbox(c);
 	if (sandbox) {
 		vm_launch_init(&l);
 		r = pod_create(c, o, sandbox, &l.own_console_fd, err);
@@ -75,11 +77,35 @@ static int backend_committed(struct container *c, struct err *err)
 	return 0;
 }
 
+/* Interfaces that the engine made after create. An unprivileged caller may not look; its engines make them before. */
+static int late_network(struct container *c, struct err *err)
+{
+	CLEANUP(vm_net_done) struct vm_net net = { 0 };
+	AUTO_FREE char *sandbox = pod_sandbox(c);
+	AUTO_BUF struct buf b = { 0 };
+	int r = container_load_spec(c, err);
+
+	if (r < 0 || !c->spec->ns[NS_NET].present || sandbox)
+		return r;
+	r = vm_net_late(c->pid, c->spec->ns[NS_USER].present, &net, err);
+	if (r == -EACCES || r == -EPERM) {
+		log_debug("interfaces made after create are not looked for: %s", err->msg);
+		*err = (struct err){ 0 };
+		return 0;
+	}
+	if (r < 0 || !net.json)
+		return r;
+	proto_pack_text(&b, net.json);
+	return client_call(c, PROTO_NET, 0, &b, NET_MS, NULL, err);
+}
+
 static int backend_start(struct container *c, struct err *err)
 {
 	AUTO_BUF struct buf b = { 0 };
-	int r;
+	int r = late_network(c, err);
 
+	if (r < 0)
+		return r;
 	proto_pack_text(&b, c->id);
 	r = client_call(c, PROTO_START, 0, &b, -1, NULL, err);
 	(void)unlinkat(c->dir_fd, "gate", 0); /* `run` has none */
@@ -153,12 +179,8 @@ static void backend_features(const struct runtime_opts *opts, struct json_writer
 
 static int backend_destroy(struct container *c, struct err *err)
 {
-	const char *sandbox;
-	struct err ignored;
+	AUTO_FREE char *sandbox = pod_sandbox(c);
 
-	if (container_load_spec(c, &ignored) < 0)
-		return 0;
-	sandbox = pod_sandbox(c->spec);
 	return sandbox ? pod_destroy(c, sandbox, err) : 0;
 }
 

@@ -117,6 +117,17 @@ static int open_sockets(struct vm_launch *l, struct err *err)
 	return l->gate_fd < 0 ? err_sys(err, l->gate_fd, "make the gate") : 0;
 }
 
+/* Joined on the host, where the machine's process is; the program's own are the guest's. */
+static void warn_of_joins(const struct spec *s)
+{
+	static const enum ns_type inside[] = { NS_PID, NS_IPC, NS_UTS };
+
+	for (size_t i = 0; i < ARRAY_SIZE(inside); i++)
+		if (s->ns[inside[i]].path)
+			log_warn("linux.namespaces: the program in the machine does not see the %s namespace '%s', which is the host's",
+				 ns_names[inside[i]], s->ns[inside[i]].path);
+}
+
 static int prepare(struct vm_launch *l, const struct create_opts *o, struct err *err)
 {
 	struct container *c = l->container;
@@ -240,13 +251,24 @@ static int send_go(struct vm_launch *l, struct err *err)
 	return r < 0 && r != -EPIPE ? err_sys(err, r, "start the machine's process") : 0;
 }
 
+/* A namespace that is also ours has the host's interfaces: a machine must not take those. */
+static bool has_own_network(const struct container *c)
+{
+	const struct spec_namespace *ns = &c->spec->ns[NS_NET];
+	struct stat own, theirs;
+
+	return ns->present && (!ns->path || stat("/proc/self/ns/net", &own) < 0 || stat(ns->path, &theirs) < 0 ||
+			       own.st_dev != theirs.st_dev || own.st_ino != theirs.st_ino);
+}
+
 static int send_network(struct vm_launch *l, struct err *err)
 {
 	CLEANUP(vm_net_done) struct vm_net net = { 0 };
 	const struct container *c = l->container;
-	int r = c->spec->ns[NS_NET].present ? vm_net_make(c->pid, l->plan.any_userns, &net, err) : 0;
+	bool own = has_own_network(c);
+	int r = own ? vm_net_make(c->pid, l->plan.any_userns, &net, err) : 0;
 
-	if (!c->spec->ns[NS_NET].present)
+	if (!own)
 		log_warn("vm-mode: the container has no network namespace of its own, and a machine cannot share the host's: it gets only lo");
 	for (size_t i = 0; i < net.n && r >= 0; i++) {
 		struct machine_nic nic = net.nics[i];
@@ -299,6 +321,7 @@ int vm_launch(struct vm_launch *l, struct container *c, const struct create_opts
 	if (r < 0)
 		return r;
 	say_slow(&l->settings);
+	warn_of_joins(c->spec);
 	vm_host_limits(&l->settings, &c->spec->resources);
 	r = container_make_cgroup(c, false, l->plan.any_userns, err);
 	if (!r)

@@ -16,6 +16,7 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -36,6 +37,8 @@ struct link {
 struct scan {
 	struct link links[MACHINE_MAX_NICS];
 	size_t n_links;
+	uint8_t spare[6]; /* MAC address of the spare tap, when there is one */
+	bool has_spare, late;
 	struct json_writer *w; /* where routes and neighbours go */
 	size_t n_written;
 };
@@ -54,6 +57,19 @@ static struct link *find_link(struct scan *s, int index)
 		if (s->links[i].index == index)
 			return &s->links[i];
 	return NULL;
+}
+
+/* Taps of machines. Those of engines (slirp4netns, pasta) are interfaces as others. */
+static bool is_ours(struct scan *s, const char *name, const uint8_t mac[6])
+{
+	size_t n = strlen(NET_TAP_PREFIX);
+
+	if (str_eq(name, NET_TAP_SPARE)) {
+		memcpy(s->spare, mac, 6);
+		s->has_spare = true;
+		return true;
+	}
+	return strncmp(name, NET_TAP_PREFIX, n) == 0 && name[n] >= '0' && name[n] <= '9' && name[n + 1] == '\0';
 }
 
 /* The family's header of an object of this kind; false for others. */
@@ -75,11 +91,12 @@ static int take_link(void *arg, const struct nlmsghdr *h)
 	size_t n = 0;
 	const char *name;
 
-	if (!is_object(h, RTM_NEWLINK, &info, sizeof(info)) || info.ifi_type != ARPHRD_ETHER || !(info.ifi_flags & IFF_UP) ||
-	    info.ifi_flags & IFF_LOOPBACK)
+	if (!is_object(h, RTM_NEWLINK, &info, sizeof(info)))
 		return 0;
 	name = nl_attr(h, sizeof(info), IFLA_IFNAME, &n);
-	if (!nl_attr_copy(h, sizeof(info), IFLA_ADDRESS, l.mac, sizeof(l.mac)) || !name || !n || n > IFNAMSIZ)
+	if (!nl_attr_copy(h, sizeof(info), IFLA_ADDRESS, l.mac, sizeof(l.mac)) || !name || !n || n > IFNAMSIZ || is_ours(s, name, l.mac))
+		return 0;
+	if (info.ifi_type != ARPHRD_ETHER || !(info.ifi_flags & IFF_UP) || info.ifi_flags & IFF_LOOPBACK)
 		return 0;
 	if (s->n_links == MACHINE_MAX_NICS) {
 		log_warn("vm-mode: more than %d network interfaces: the rest is left out", MACHINE_MAX_NICS);
@@ -213,6 +230,10 @@ static void write_interfaces(const struct scan *s)
 		mac_text(l->mac, mac);
 		json_begin_object(s->w);
 		json_kv_string(s->w, "mac", mac);
+		if (s->late) {
+			mac_text(s->spare, mac);
+			json_kv_string(s->w, "device", mac);
+		}
 		json_kv_string(s->w, "name", l->name);
 		json_kv_u64(s->w, "mtu", l->mtu);
 		json_key(s->w, "addresses");
@@ -254,8 +275,12 @@ static int read_namespace(int fd, struct scan *s)
 	struct ndmsg neighbour = { .ndm_family = AF_UNSPEC };
 	int r = dump(fd, RTM_GETLINK, &link, sizeof(link), take_link, s);
 
-	if (r < 0 || !s->n_links)
+	if (r < 0 || !s->n_links || (s->late && !s->has_spare))
 		return r;
+	if (s->late && s->n_links > 1) {
+		log_warn("vm-mode: of the interfaces that were made after create, the machine gets only '%s'", s->links[0].name);
+		s->n_links = 1;
+	}
 	r = dump(fd, RTM_GETADDR, &address, sizeof(address), take_address, s);
 	if (r < 0)
 		return r;
@@ -268,30 +293,91 @@ static int read_namespace(int fd, struct scan *s)
 	return r;
 }
 
+static int take_json(struct buf *json, struct vm_net *ret, struct err *err)
+{
+	if (json->len > MAX_JSON)
+		return err_set(err, E2BIG, "the container's network has too many addresses and routes");
+	ret->json = json->len ? buf_take(json) : NULL;
+	return 0;
+}
+
+/* A device whose tap leads nowhere yet. */
+static int add_spare(struct vm_net *ret, struct err *err)
+{
+	struct machine_nic *nic = &ret->nics[0];
+	struct ifreq ifr = { .ifr_name = NET_TAP_SPARE };
+	AUTO_BUF struct buf json = { 0 };
+	AUTO_CLOSE int sock = -1;
+	char mac[18];
+
+	*nic = (struct machine_nic){ .tap_fd = net_tap_make(NET_TAP_SPARE, err) };
+	if (nic->tap_fd < 0)
+		return nic->tap_fd;
+	ret->n = 1;
+	sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (sock < 0 || ioctl(sock, SIOCGIFHWADDR, &ifr) < 0)
+		return err_sys(err, -errno, "read the address of '%s'", NET_TAP_SPARE);
+	memcpy(nic->mac, ifr.ifr_hwaddr.sa_data, 6);
+	mac_text(nic->mac, mac);
+	buf_addf(&json, "{\"spares\":[\"%s\"]}", mac);
+	return take_json(&json, ret, err);
+}
+
+static int make_nics(int fd, const struct scan *s, struct vm_net *ret, struct err *err)
+{
+	for (size_t i = 0; i < s->n_links; i++) {
+		const struct link *l = &s->links[i];
+		struct machine_nic *nic = &ret->nics[i];
+		char name[IFNAMSIZ];
+
+		*nic = (struct machine_nic){ .tap_fd = -1, .mtu = l->mtu };
+		memcpy(nic->mac, l->mac, sizeof(nic->mac));
+		snprintf(name, sizeof(name), NET_TAP_PREFIX "%zu", i);
+		nic->tap_fd = net_tap_make(name, err);
+		if (nic->tap_fd < 0)
+			return nic->tap_fd;
+		ret->n++;
+		if (net_tap_join(fd, name, l->index, l->mtu, err) < 0)
+			return err_wrap(err, "interface '%s'", l->name);
+	}
+	return 0;
+}
+
+static int scan_here(int fd, struct scan *s, struct err *err)
+{
+	int r = fd < 0 ? fd : read_namespace(fd, s);
+
+	return r < 0 ? err_sys(err, r, "read the container's network namespace") : 0;
+}
+
 static int make_here(struct vm_net *ret, struct err *err)
 {
 	AUTO_CLOSE int fd = nl_socket(NETLINK_ROUTE);
 	AUTO_BUF struct buf json = { 0 };
 	struct json_writer w = { .out = &json };
 	struct scan s = { .w = &w };
-	int r = fd < 0 ? fd : read_namespace(fd, &s);
+	int r = scan_here(fd, &s, err);
 
 	if (r < 0)
-		return err_sys(err, r, "read the container's network namespace");
-	for (size_t i = 0; i < s.n_links; i++) {
-		struct machine_nic *nic = &ret->nics[i];
+		return r;
+	if (!s.n_links)
+		return add_spare(ret, err);
+	r = make_nics(fd, &s, ret, err);
+	return r < 0 ? r : take_json(&json, ret, err);
+}
 
-		*nic = (struct machine_nic){ .tap_fd = -1, .mtu = s.links[i].mtu };
-		memcpy(nic->mac, s.links[i].mac, sizeof(nic->mac));
-		nic->tap_fd = net_tap_join(fd, s.links[i].index, s.links[i].mtu, (unsigned)i, err);
-		if (nic->tap_fd < 0)
-			return err_wrap(err, "interface '%s'", s.links[i].name);
-		ret->n++;
-	}
-	if (json.len > MAX_JSON)
-		return err_set(err, E2BIG, "the container's network has too many addresses and routes");
-	ret->json = s.n_links ? buf_take(&json) : NULL;
-	return 0;
+static int join_late(struct vm_net *ret, struct err *err)
+{
+	AUTO_CLOSE int fd = nl_socket(NETLINK_ROUTE);
+	AUTO_BUF struct buf json = { 0 };
+	struct json_writer w = { .out = &json };
+	struct scan s = { .w = &w, .late = true };
+	int r = scan_here(fd, &s, err);
+
+	if (r < 0 || !s.has_spare || !s.n_links)
+		return r;
+	r = net_tap_join(fd, NET_TAP_SPARE, s.links[0].index, s.links[0].mtu, err);
+	return r < 0 ? err_wrap(err, "interface '%s'", s.links[0].name) : take_json(&json, ret, err);
 }
 
 /* ---- in a process of its own, because a user namespace cannot be left again ---- */
@@ -321,7 +407,7 @@ static int enter(pid_t pid, bool userns, struct err *err)
 	return setns(net, CLONE_NEWNET) < 0 ? err_sys(err, -errno, "join the container's network namespace") : 0;
 }
 
-static void answer_main(int sock, pid_t pid, bool userns)
+static void answer_main(int sock, pid_t pid, bool userns, int (*work)(struct vm_net *, struct err *))
 {
 	CLEANUP(vm_net_done) struct vm_net net = { 0 };
 	struct answer *a = xcalloc(1, sizeof(*a));
@@ -329,7 +415,7 @@ static void answer_main(int sock, pid_t pid, bool userns)
 	int r = enter(pid, userns, &a->err);
 
 	if (r >= 0)
-		r = make_here(&net, &a->err);
+		r = work(&net, &a->err);
 	a->n = net.n;
 	for (size_t i = 0; i < net.n; i++) {
 		memcpy(a->mac[i], net.nics[i].mac, 6);
@@ -370,7 +456,7 @@ static int take_answer(int sock, struct vm_net *ret, struct err *err)
 	return 0;
 }
 
-int vm_net_make(pid_t pid, bool userns, struct vm_net *ret, struct err *err)
+static int in_namespace(pid_t pid, bool userns, int (*work)(struct vm_net *, struct err *), struct vm_net *ret, struct err *err)
 {
 	int pair[2], size = (int)sizeof(struct answer) * 2, r;
 	pid_t child;
@@ -385,11 +471,21 @@ int vm_net_make(pid_t pid, bool userns, struct vm_net *ret, struct err *err)
 	if (child < 0)
 		return err_sys(err, -errno, "fork");
 	if (child == 0)
-		answer_main(theirs, pid, userns);
+		answer_main(theirs, pid, userns, work);
 	fd_close(&theirs);
 	r = take_answer(ours, ret, err);
 	(void)!sys_wait_pid(child);
 	if (r < 0)
 		vm_net_done(ret);
 	return r;
+}
+
+int vm_net_make(pid_t pid, bool userns, struct vm_net *ret, struct err *err)
+{
+	return in_namespace(pid, userns, make_here, ret, err);
+}
+
+int vm_net_late(pid_t pid, bool userns, struct vm_net *ret, struct err *err)
+{
+	return in_namespace(pid, userns, join_late, ret, err);
 }

@@ -18,7 +18,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define FILTER_PRIORITY 1u
+/* Ours alone, so that what a machine left behind in a namespace that outlives it can be told from filters of others. */
+#define FILTER_PRIORITY 46358u
 
 void net_tap_qdisc(struct buf *b, int index)
 {
@@ -71,16 +72,30 @@ static int filter(int fd, int from, int to, bool matchall)
 	return nl_talk(fd, &b, NULL, NULL);
 }
 
+/* The filter of a machine that has ended: it redirects to a tap that is gone. */
+static void remove_filter(int fd, int from)
+{
+	struct tcmsg t = { .tcm_family = AF_UNSPEC, .tcm_ifindex = from, .tcm_parent = 0xffff0000u,
+			   .tcm_info = TC_H_MAKE(FILTER_PRIORITY << 16, htons(ETH_P_ALL)) };
+	AUTO_BUF struct buf b = { 0 };
+
+	nl_end(&b, nl_begin(&b, RTM_DELTFILTER, NLM_F_ACK, &t, sizeof(t)));
+	(void)!nl_talk(fd, &b, NULL, NULL); /* mostly there is none */
+}
+
 static int redirect(int fd, int from, int to, struct err *err)
 {
-	static const int shaped_already[] = { EEXIST, 0 };
 	AUTO_BUF struct buf b = { 0 };
+	bool is_there;
 	int r;
 
 	net_tap_qdisc(&b, from);
-	r = nl_talk(fd, &b, shaped_already, NULL);
-	if (r < 0)
+	r = nl_talk(fd, &b, NULL, NULL);
+	is_there = r == -EEXIST; /* somebody shapes its traffic already */
+	if (r < 0 && !is_there)
 		return err_sys(err, r, "tc: make the ingress queue (does the kernel have sch_ingress?)");
+	if (is_there)
+		remove_filter(fd, from);
 	r = filter(fd, from, to, false);
 	if (r == -ENOENT)
 		r = filter(fd, from, to, true);
@@ -99,23 +114,26 @@ static int link_up(int fd, int index, uint16_t mtu)
 	return nl_talk(fd, &b, NULL, NULL);
 }
 
-int net_tap_join(int nl_fd, int index, uint16_t mtu, unsigned number, struct err *err)
+int net_tap_make(const char *name, struct err *err)
 {
 	AUTO_CLOSE int tap = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
-	int tap_index, r;
 
 	if (tap < 0)
 		return err_sys(err, -errno, "open '/dev/net/tun'");
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "brig%u", number);
-	if (ioctl(tap, TUNSETIFF, &ifr) < 0)
-		return err_sys(err, -errno, "make the tap '%s'", ifr.ifr_name);
-	tap_index = (int)if_nametoindex(ifr.ifr_name);
-	r = link_up(nl_fd, tap_index, mtu);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	if (ioctl(tap, TUNSETIFF, &ifr) < 0 && errno == EBUSY)
+		return err_set(err, EBUSY, "another machine uses this network namespace: only the containers of a pod can share one");
+	return if_nametoindex(name) ? TAKE_FD(tap) : err_sys(err, -errno, "make the tap '%s'", name);
+}
+
+int net_tap_join(int nl_fd, const char *tap, int index, uint16_t mtu, struct err *err)
+{
+	int tap_index = (int)if_nametoindex(tap);
+	int r = link_up(nl_fd, tap_index, mtu);
+
 	if (r < 0)
-		return err_sys(err, r, "bring up '%s'", ifr.ifr_name);
+		return err_sys(err, r, "bring up '%s'", tap);
 	r = redirect(nl_fd, index, tap_index, err);
-	if (r >= 0)
-		r = redirect(nl_fd, tap_index, index, err);
-	return r < 0 ? r : TAKE_FD(tap);
+	return r < 0 ? r : redirect(nl_fd, tap_index, index, err);
 }

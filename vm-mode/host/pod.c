@@ -19,6 +19,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct {
@@ -28,12 +29,68 @@ static const struct {
 	{ "io.kubernetes.cri-o.ContainerType", "io.kubernetes.cri-o.SandboxID" },
 };
 
-const char *pod_sandbox(const struct spec *s)
+static const char *annotated(const struct spec *s)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(annotations); i++)
 		if (str_eq(spec_annotation(s, annotations[i].type), "container"))
 			return spec_annotation(s, annotations[i].sandbox);
 	return NULL;
+}
+
+char *pod_sandbox(const struct container *c)
+{
+	char target[512];
+	ssize_t n = readlinkat(c->dir_fd, KEEPER_CONTROL, target, sizeof(target) - 1);
+	char *end;
+
+	if (n <= 0)
+		return NULL; /* a socket: the machine is its own */
+	target[n] = '\0';
+	end = strrchr(target, '/');
+	if (!str_starts(target, "../") || !end || end < target + 3)
+		return NULL;
+	return xstrndup(target + 3, (size_t)(end - target - 3));
+}
+
+/* Does this container have a machine, in the network namespace st? */
+static bool is_machine_in(const struct runtime_opts *opts, const char *id, const struct stat *st)
+{
+	CLEANUP(cleanup_container) struct container *c = NULL;
+	AUTO_FREE char *sandbox = NULL;
+	char path[48];
+	struct stat theirs;
+	struct err ignored;
+
+	if (container_load(&c, opts, id, false, &ignored) < 0 || c->backend != &vm_backend || c->pid <= 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)c->pid);
+	if (stat(path, &theirs) < 0 || theirs.st_dev != st->st_dev || theirs.st_ino != st->st_ino)
+		return false;
+	sandbox = pod_sandbox(c);
+	return !sandbox && container_status(c) != CONTAINER_STOPPED && container_load_spec(c, &ignored) >= 0 && c->spec->ns[NS_NET].present;
+}
+
+char *pod_find_sandbox(const struct container *c)
+{
+	const char *id = annotated(c->spec), *path = c->spec->ns[NS_NET].path;
+	struct stat st, own;
+	char **ids = NULL, *found = NULL;
+	struct err ignored;
+	size_t n = 0;
+
+	if (id)
+		return xstrdup(id);
+	/* The host's own is no machine's. */
+	if (!path || stat(path, &st) < 0 || (stat("/proc/self/ns/net", &own) == 0 && own.st_ino == st.st_ino && own.st_dev == st.st_dev) ||
+	    container_list_ids(c->opts->root, &ids, &n, &ignored) < 0)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		if (!found && !str_eq(ids[i], c->id) && is_machine_in(c->opts, ids[i], &st))
+			found = xstrdup(ids[i]);
+		free(ids[i]);
+	}
+	free(ids);
+	return found;
 }
 
 struct pod {

@@ -4,6 +4,10 @@
 # nothing meets an engine of the host, and all ends with the namespaces.
 load ../helpers
 
+# of one call of an engine, in seconds
+export ENGINE_TIMEOUT=60
+[ "$BACKEND" != vm ] || ENGINE_TIMEOUT=180 PATIENCE=$((PATIENCE > 60 ? PATIENCE : 60))
+
 setup() { file_ready; }
 teardown() { :; }
 
@@ -40,6 +44,15 @@ ns_daemon() {
 	local log=$1
 	shift
 	nsenter -t "$NSPID" -m -n -p -- "$@" </dev/null >"$log" 2>&1 3>&- &
+}
+
+# The same suites run with BACKEND=vm; what differs there is in vm-mode/README.md.
+in_vm() { [ "$BACKEND" = vm ]; }
+# limit FILE VALUE: a limit of the host's cgroup. A machine needs more than the container was given, which is in force in the guest.
+limit() {
+	local is
+	is=$(cat "$1")
+	if in_vm; then [ "$is" -gt "$2" ]; else [ "$is" = "$2" ]; fi || { echo "$1 is $is, not $2"; return 1; }
 }
 
 # image_tar: the busybox root file system as a tar archive
@@ -86,4 +99,4 @@ containerd_up() {
 	up() { ctr version >/dev/null 2>&1; }
 	PATIENCE=20 wait_for up || { tail -n 20 "$E/containerd.log" >&2; return 1; }
 }
-ctr() { ns timeout --foreground -k 5 60 ctr -a "$E/c.sock" "$@"; }
+ctr() { ns timeout --foreground -k 5 "$ENGINE_TIMEOUT" ctr -a "$E/c.sock" "$@"; }

@@ -47,7 +47,7 @@ teardown() {
 }
 
 podman() {
-	ns env CONTAINERS_CONF="$E/containers.conf" CONTAINERS_STORAGE_CONF="$E/storage.conf" timeout --foreground -k 5 60 podman --runtime brig-test "$@"
+	ns env CONTAINERS_CONF="$E/containers.conf" CONTAINERS_STORAGE_CONF="$E/storage.conf" timeout --foreground -k 5 "$ENGINE_TIMEOUT" podman --runtime brig-test "$@"
 }
 prun() { podman run --rm --network none localhost/box:1 "$@"; }
 pod_run() { podman run --network none "$@"; }
@@ -151,7 +151,7 @@ pod_run() { podman run --network none "$@"; }
 
 @test "podman top and stats" {
 	pod_run -d --name s1 --memory 64m localhost/box:1 sleep 600 >/dev/null
-	podman top s1 pid comm | grep -q sleep
+	if in_vm; then podman top s1 -ef | grep -q 'sleep 600'; else podman top s1 pid comm | grep -q sleep; fi
 	run podman stats --no-stream --format '{{.MemUsage}} {{.PIDs}}' s1
 	echo "$output"
 	[ "$status" = 0 ] || [[ "$output" == *cgroup* ]] # podman 4.3 cannot read a hybrid hierarchy
@@ -181,8 +181,8 @@ pod_run() { podman run --network none "$@"; }
 	pid=$(podman inspect --format '{{.State.Pid}}' l1)
 	pid=$(ns sh -c "awk '/^NSpid/ {print \$2}' /proc/$pid/status")
 	cg=$(ns sed -n 's/^[0-9]*:memory://p' "/proc/$pid/cgroup")
-	[ "$(cat "/sys/fs/cgroup/memory$cg/memory.limit_in_bytes")" = 67108864 ]
-	[ "$(cat "/sys/fs/cgroup/pids$cg/pids.max")" = 50 ]
+	limit "/sys/fs/cgroup/memory$cg/memory.limit_in_bytes" 67108864
+	limit "/sys/fs/cgroup/pids$cg/pids.max" 50
 	[ "$(cat "/sys/fs/cgroup/cpu$cg/cpu.cfs_quota_us")" = 50000 ]
 	[ "$(cat "/sys/fs/cgroup/cpu$cg/cpu.cfs_period_us")" = 100000 ]
 }
@@ -243,7 +243,7 @@ pod_run() { podman run --network none "$@"; }
 	run pod_run --rm --uidmap 0:100000:5000 --gidmap 0:100000:5000 localhost/box:1 sh -c 'cat /proc/self/uid_map; id -u; touch /x && stat -c %u /x'
 	echo "$output"
 	[ "$status" = 0 ]
-	[[ "${lines[0]}" == *"0"*"100000"*"5000" ]]
+	[[ "${lines[0]}" == *"0"*"100000"*"5000" ]] || { in_vm && [[ "${lines[0]}" == *"0 "*"0 "*"5000" ]]; } # the host's ids are outside
 	[ "${lines[1]}" = 0 ] && [ "${lines[2]}" = 0 ]
 }
 
@@ -253,6 +253,7 @@ pod_run() { podman run --network none "$@"; }
 	echo "$output"
 	[ "${lines[0]}" -ge 1 ]
 	[ "$(podman run --rm --network container:n1 localhost/box:1 readlink /proc/self/ns/net)" = "$(podman exec n1 readlink /proc/self/ns/net)" ]
+	in_vm && return # the host's namespaces are those of another kernel
 	run pod_run --rm --pid host --uts host --ipc host localhost/box:1 hostname
 	[ "$output" = "$(ns hostname)" ]
 }
@@ -284,7 +285,7 @@ pod_run() { podman run --network none "$@"; }
 @test "podman run --preserve-fds" {
 	run bash -c "$(declare -f ns podman); exec 3<<<three; nsenter -t $NSPID -m -n -p -- env CONTAINERS_CONF=$E/containers.conf CONTAINERS_STORAGE_CONF=$E/storage.conf podman --runtime brig-test run --rm --network none --preserve-fds 1 localhost/box:1 sh -c 'cat <&3'"
 	echo "$output"
-	[ "$output" = three ]
+	if in_vm; then [[ "$output" == *"--preserve-fds: vm-mode cannot pass file descriptors"* ]]; else [ "$output" = three ]; fi
 }
 
 @test "podman update: by the runtime" {

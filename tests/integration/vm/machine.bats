@@ -184,27 +184,53 @@ out_has() { grep -q "$1" "$T/$ID.out"; }
 	rt delete --force "$ID"
 }
 
-@test "vm: the network of the container's namespace: address, route, and both ways through the tap" {
-	ip netns add "$ID-ns" 2>/dev/null || skip "cannot make network namespaces"
-	local ns=n$RANDOM
-	ip netns add "$ns"
-	ip link add "v$ns" type veth peer name eth0 netns "$ns"
-	ip addr add 10.99.7.1/24 dev "v$ns"
-	ip link set "v$ns" up
-	ip -n "$ns" addr add 10.99.7.2/24 dev eth0
-	ip -n "$ns" link set eth0 mtu 1400 up
-	ip -n "$ns" route add default via 10.99.7.1
-	mk_sh 'ip -o -4 addr show eth0; ip link show eth0; ip route; ping -c 1 -W 5 10.99.7.1 && echo reached' '
-		(.linux.namespaces[] | select(.type == "network")).path = $p
-		| .process.capabilities.bounding += ["CAP_NET_RAW"] | .process.capabilities.effective += ["CAP_NET_RAW"] | .process.capabilities.permitted += ["CAP_NET_RAW"]' --arg p "/run/netns/$ns"
-	run ct_run
-	echo "$output"
-	ip netns del "$ns"
-	ip netns del "$ID-ns" 2>/dev/null || ip netns del -ns 2>/dev/null || true
-	[[ "$output" == *"10.99.7.2/24"* ]]
-	[[ "$output" == *"mtu 1400"* ]]
-	[[ "$output" == *"default via 10.99.7.1"* ]]
-	[[ "$output" == *reached* ]]
+# A network namespace $NS; its interface is made by net_interface, when the test wants it.
+net_namespace() {
+	NS=n$RANDOM
+	ip netns add $NS 2>/dev/null || skip "cannot make network namespaces"
+	IN_NS="(.linux.namespaces[] | select(.type == \"network\")).path = \"/run/netns/$NS\"
+		| .process.capabilities.bounding += [\"CAP_NET_RAW\"] | .process.capabilities.effective += [\"CAP_NET_RAW\"]
+		| .process.capabilities.permitted += [\"CAP_NET_RAW\"]"
+}
+net_interface() {
+	ip link add "v$NS" type veth peer name eth0 netns "$NS"
+	ip addr add 10.99.7.1/24 dev "v$NS"
+	ip link set "v$NS" up
+	ip -n "$NS" addr add 10.99.7.2/24 dev eth0
+	ip -n "$NS" link set eth0 mtu 1400 up
+	ip -n "$NS" route add default via 10.99.7.1
+}
+test_teardown() { [ -z "${NS:-}" ] || ip netns del "$NS" || true; }
+LOOK='ip -o -4 addr show eth0; ip link show eth0; ip route; ping -c 1 -W 5 10.99.7.1 && echo reached'
+sees_network() {
+	echo "$1"
+	[[ "$1" == *"10.99.7.2/24"* && "$1" == *"mtu 1400"* && "$1" == *"default via 10.99.7.1"* && "$1" == *reached* ]]
+}
+
+@test "vm: an interface that is made between create and start; a second container in the namespace; a second machine after the first" {
+	net_namespace
+	mk_sh "$LOOK; readlink /proc/self/ns/net; sleep 600" "$IN_NS"
+	ct_create
+	net_interface
+	[ "$(rt exec "$ID" ls /sys/class/net)" = lo ] # the device that waits is nobody's business
+	ct_start
+	wait_for out_has net:
+	sees_network "$(ct_out)"
+	[[ "$(ct_out)" == *"$(ip netns exec "$NS" cat /sys/class/net/eth0/address)"* ]]
+	local first=$ID net
+	net=$(grep net: "$T/$ID.out")
+	# podman run --network container:NAME, without a word about pods
+	mk_sh "readlink /proc/self/ns/net; $LOOK" "$IN_NS"
+	run -0 ct_run
+	[ "${lines[0]}" = "$net" ]
+	sees_network "$output"
+	no_residue "$ID"
+	rt delete --force "$first"
+	no_residue "$first"
+	# the traffic is not sent to a tap that is gone
+	mk_sh "$LOOK" "$IN_NS"
+	run -0 ct_run
+	sees_network "$output"
 }
 
 @test "vm: hooks: the host's kinds on the host, createContainer in the machine's namespaces, startContainer in the guest" {
