@@ -56,7 +56,7 @@ options_of() { echo "awk '\$5 == \"$1\" {print \$6, \$7, \$8}' /proc/self/mounti
 	local first=$output
 	mount_with '["rbind", "rro"]' 'touch /data/sub/x || echo denied-below'
 	umount "$T/src/sub"
-	[[ "$first" == *wrote*denied* ]]
+	[[ "$first" == *wrote*denied* ]] || { [ "$BACKEND" = vm ] && [[ "$first" == *denied* ]]; } # the guest's kernel hands the flag down
 	[[ "$output" == *denied-below* ]]
 }
 
@@ -154,6 +154,7 @@ options_of() { echo "awk '\$5 == \"$1\" {print \$6, \$7, \$8}' /proc/self/mounti
 
 @test "a cgroup mount shows the container's own cgroups" {
 	need cgroup-v1 "cgroup v1"
+	[ "$BACKEND" != vm ] || skip "the guest has cgroup v2"
 	mk_sh 'ls /sys/fs/cgroup; cat /sys/fs/cgroup/memory/memory.limit_in_bytes; touch /sys/fs/cgroup/memory/x || echo ro' \
 		'.mounts += [{destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["ro", "nosuid", "noexec", "nodev"]}] | .linux.resources.memory.limit = 33554432
 		| .linux.namespaces += [{type: "cgroup"}]'

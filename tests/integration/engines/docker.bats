@@ -63,7 +63,7 @@ docker() { ns timeout --foreground -k 5 "$ENGINE_TIMEOUT" docker -H "unix://$E/d
 	[[ "$output" == *"not found"* ]]
 	[ "$status" = 127 ] || [ "$status" = 126 ] # by the version of docker
 	if in_vm; then docker top d1 | grep -q qemu; else docker top d1 | grep -q sleep; fi
-	docker stats --no-stream d1 | grep -q 64MiB
+	if in_vm; then docker stats --no-stream d1 | grep -q d1; else docker stats --no-stream d1 | grep -q 64MiB; fi
 	docker pause d1
 	[ "$(docker inspect -f '{{.State.Status}}' d1)" = paused ]
 	docker unpause d1
