@@ -32,7 +32,7 @@ ns_daemon() {
 	background $!
 }
 setup() {
-	BACKGROUND=() PATIENCE=120
+	BACKGROUND=() PATIENCE=240
 	file_ready
 }
 teardown() {
@@ -119,7 +119,7 @@ have_tester() { id tester >/dev/null 2>&1 && command -v newuidmap >/dev/null; }
 }
 
 @test "containerd with SystemdCgroup: the container is a scope with its limits" {
-	containerd_up 'disabled_plugins = ["io.containerd.grpc.v1.cri"]'
+	containerd_up
 	ctr() { timeout --foreground -k 5 200 ctr -a "$E/c.sock" "$@" 3>&-; }
 	ctr image import "$E/box.tar" >/dev/null
 	ctr run -d --runtime io.containerd.runc.v2 --runc-binary "$RT" --runc-systemd-cgroup --cgroup "system.slice:brigtest:c1" --memory-limit 67108864 \
