@@ -107,19 +107,45 @@ static int set_xattrs(struct sink *s, const struct tree_node *n, int fd, struct 
 	return 0;
 }
 
+static bool map_id(const struct dirsink_ids *v, size_t n, uint32_t *id)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (*id < v[i].inside || *id - v[i].inside >= v[i].n)
+			continue;
+		*id = v[i].outside + (*id - v[i].inside);
+		return true;
+	}
+	return n == 0;
+}
+
+static int set_owner(struct sink *s, const struct tree_node *n, int fd, struct err *err)
+{
+	uint32_t uid = n->inode->uid, gid = n->inode->gid;
+	const struct dirsink_options *o = s->o;
+
+	if (!map_id(o->uids, o->n_uids, &uid) || !map_id(o->gids, o->n_gids, &gid)) {
+		AUTO_FREE char *path = tree_path(n);
+
+		return err_set(err, EOVERFLOW, "owner %u:%u of '%.300s' has no place in the map of ids", n->inode->uid, n->inode->gid, path);
+	}
+	if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) == 0)
+		return 0;
+	if (!may_skip(s, errno))
+		return node_err(n, errno, "set owner of", err);
+	s->res.skipped_owners++;
+	return 0;
+}
+
 /* fd is an O_PATH fd, or the open file or directory itself. */
 static int set_attributes(struct sink *s, const struct tree_node *n, int fd, struct err *err)
 {
 	const struct tree_inode *i = n->inode;
 	struct timespec times[2] = { { .tv_sec = i->mtime_s, .tv_nsec = i->mtime_ns }, { .tv_sec = i->mtime_s, .tv_nsec = i->mtime_ns } };
 	char path[FD_PROC_PATH_LEN];
-	int r;
+	int r = set_owner(s, n, fd, err);
 
-	if (fchownat(fd, "", i->uid, i->gid, AT_EMPTY_PATH) < 0) {
-		if (!may_skip(s, errno))
-			return node_err(n, errno, "set owner of", err);
-		s->res.skipped_owners++;
-	}
+	if (r < 0)
+		return r;
 	if (i->type != ENTRY_SYMLINK && chmod(fd_proc_path(fd, path), i->mode) < 0)
 		return node_err(n, errno, "set mode of", err);
 	r = set_xattrs(s, n, fd, err);

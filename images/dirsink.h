@@ -4,10 +4,17 @@
 
 #include "images/tree.h"
 
+/* n owners from `inside` on are written as those from `outside` on. */
+struct dirsink_ids {
+	uint32_t inside, outside, n;
+};
+
 struct dirsink_options {
 	int root_fd;		  /* borrowed: an empty directory */
 	const int *data_fds;	  /* borrowed; one per layer of the tree */
 	bool keep_going_on_eperm; /* rootless: owners, device nodes and attributes that the kernel refuses are skipped */
+	const struct dirsink_ids *uids, *gids; /* borrowed; with none owners stay as they are, else one that is in no range is an error */
+	size_t n_uids, n_gids;
 };
 
 struct dirsink_result {

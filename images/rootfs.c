@@ -3,35 +3,21 @@
 
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/str.h"
+#include "runtime/base/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/loop.h>
 #include <linux/mount.h>
+#include <sys/fsuid.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 enum { LOOP_TRIES = 64 };
-
-static int sys_fsopen(const char *type)
-{
-	int fd = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
-
-static int sys_fsconfig(int fd, unsigned cmd, const char *key, const char *value)
-{
-	return syscall(SYS_fsconfig, fd, cmd, key, value, 0) < 0 ? -errno : 0;
-}
-
-static int sys_fsmount(int fd, unsigned attrs)
-{
-	int m = (int)syscall(SYS_fsmount, fd, FSMOUNT_CLOEXEC, attrs);
-
-	return m < 0 ? -errno : m;
-}
 
 void rootfs_files_done(struct rootfs_files *f)
 {
@@ -94,18 +80,18 @@ static int set_source(int fs_fd, const char *key, const char *path, bool loop, i
 
 	*ret_loop_fd = -1;
 	if (!loop)
-		return sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, key, path);
+		return sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, key, path, 0);
 	fd = loop_attach(path, name);
 	if (fd < 0)
 		return fd;
 	*ret_loop_fd = fd;
-	return sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, key, name);
+	return sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, key, name, 0);
 }
 
 static int try_mount(const struct rootfs_files *f, bool loop, struct err *err)
 {
 	AUTO_FREE int *loop_fds = xcalloc(f->n + 1, sizeof(*loop_fds));
-	AUTO_CLOSE int fs_fd = sys_fsopen("erofs");
+	AUTO_CLOSE int fs_fd = sys_fsopen("erofs", FSOPEN_CLOEXEC);
 	int r;
 
 	if (fs_fd < 0)
@@ -117,11 +103,11 @@ static int try_mount(const struct rootfs_files *f, bool loop, struct err *err)
 		r = set_source(fs_fd, "device", f->files[i], loop, &loop_fds[i]);
 	/* Or a loop device, which is read-only, would be opened for writing. */
 	if (r == 0)
-		r = sys_fsconfig(fs_fd, FSCONFIG_SET_FLAG, "ro", NULL);
+		r = sys_fsconfig(fs_fd, FSCONFIG_SET_FLAG, "ro", NULL, 0);
 	if (r == 0)
-		r = sys_fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL);
+		r = sys_fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0);
 	if (r == 0)
-		r = sys_fsmount(fs_fd, MOUNT_ATTR_RDONLY);
+		r = sys_fsmount(fs_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY);
 	if (r < 0)
 		r = fs_err(fs_fd, r, f->image, err);
 	/* The mount holds the loop devices now; without it they go with these. */
@@ -140,9 +126,58 @@ int rootfs_mount_erofs(const struct rootfs_files *f, bool force_loop, struct err
 	return r < 0 ? err_wrap(err, "mount image") : r;
 }
 
-int rootfs_mount_overlay(const struct rootfs_overlay *o, struct err *err)
+/* ---- overlay ---- */
+
+static int map_ids(int mount_fd, int userns_fd, const char *what, struct err *err)
 {
-	AUTO_CLOSE int fs_fd = sys_fsopen("overlay");
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns_fd };
+	int r = sys_mount_setattr(mount_fd, "", AT_EMPTY_PATH, &attr);
+
+	if (r == -EINVAL || r == -EOPNOTSUPP)
+		return err_set(err, EOPNOTSUPP, "a user namespace needs idmapped mounts, which the file system of %s does not have", what);
+	return r < 0 ? err_sys(err, r, "map the ids of %s", what) : 0;
+}
+
+/* The directory of upper and work as a mount with mapped ids. */
+static int clone_mapped(const char *upper, int userns_fd, struct err *err)
+{
+	const char *slash = strrchr(upper, '/');
+	AUTO_FREE char *dir = slash ? xstrndup(upper, (size_t)(slash - upper)) : xstrdup(".");
+	AUTO_CLOSE int fd = sys_open_tree(AT_FDCWD, dir, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return err_sys(err, fd, "clone the mount of '%s'", dir);
+	r = map_ids(fd, userns_fd, dir, err);
+	return r < 0 ? r : TAKE_FD(fd);
+}
+
+/* setfsuid() away from 0 takes capabilities out of the effective set: all that are permitted come back into it. */
+static int raise_effective(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(data); i++)
+		data[i].effective = data[i].permitted;
+	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+static int set_fs_ids(uid_t uid, gid_t gid, struct err *err)
+{
+	int r;
+
+	(void)setfsgid(gid);
+	(void)setfsuid(uid);
+	r = raise_effective();
+	return r < 0 ? err_sys(err, r, "take the file system ids %u:%u", uid, gid) : 0;
+}
+
+static int mount_overlay(const struct rootfs_overlay *o, struct err *err)
+{
+	AUTO_CLOSE int fs_fd = sys_fsopen("overlay", FSOPEN_CLOEXEC);
 	char lower[FD_PROC_PATH_LEN];
 	struct {
 		unsigned cmd;
@@ -162,17 +197,50 @@ int rootfs_mount_overlay(const struct rootfs_overlay *o, struct err *err)
 	if (fs_fd < 0)
 		return err_sys(err, fs_fd, "start an overlay mount");
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-		r = steps[i].wanted ? sys_fsconfig(fs_fd, steps[i].cmd, steps[i].key, steps[i].value) : 0;
+		r = steps[i].wanted ? sys_fsconfig(fs_fd, steps[i].cmd, steps[i].key, steps[i].value, 0) : 0;
 		if (r < 0)
 			return fs_err(fs_fd, r, "mount overlay", err);
 	}
-	r = sys_fsmount(fs_fd, 0);
+	r = sys_fsmount(fs_fd, FSMOUNT_CLOEXEC, 0);
 	return r < 0 ? fs_err(fs_fd, r, "mount overlay", err) : r;
+}
+
+/* What overlay makes in the upper layer on its own account (its work directory, whiteouts) belongs to who mounted it: our root has
+ * no id in a mapped layer, the namespace's has. */
+static int mount_overlay_mapped(const struct rootfs_overlay *o, struct err *err)
+{
+	AUTO_CLOSE int dir_fd = clone_mapped(o->upper, *o->userns_fd, err);
+	char dir[FD_PROC_PATH_LEN];
+	AUTO_FREE char *upper = NULL, *work = NULL;
+	struct rootfs_overlay mapped = *o;
+	struct err ignored;
+	struct stat st;
+	int r;
+
+	if (dir_fd < 0)
+		return dir_fd;
+	r = map_ids(o->lower_fd, *o->userns_fd, "the image", err);
+	if (r < 0)
+		return r;
+	mapped.upper = upper = xasprintf("%s%s", fd_proc_path(dir_fd, dir), strrchr(o->upper, '/'));
+	mapped.work = work = xasprintf("%s%s", dir, strrchr(o->work, '/'));
+	if (stat(upper, &st) < 0)
+		return err_sys(err, -errno, "look at '%s'", o->upper);
+	r = set_fs_ids(st.st_uid, st.st_gid, err);
+	if (r == 0)
+		r = mount_overlay(&mapped, err);
+	(void)!set_fs_ids(geteuid(), getegid(), &ignored); /* back to what was there before */
+	return r;
+}
+
+int rootfs_mount_overlay(const struct rootfs_overlay *o, struct err *err)
+{
+	return o->userns_fd && o->upper ? mount_overlay_mapped(o, err) : mount_overlay(o, err);
 }
 
 int rootfs_attach_at(int mount_fd, const char *target, struct err *err)
 {
-	if (syscall(SYS_move_mount, mount_fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-		return err_sys(err, -errno, "mount '%s'", target);
-	return 0;
+	int r = sys_move_mount(mount_fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH);
+
+	return r < 0 ? err_sys(err, r, "mount '%s'", target) : 0;
 }

@@ -24,6 +24,9 @@ struct rootfs_overlay {
 	const char *upper, *work;
 	bool userxattr;		 /* inside a user namespace */
 	bool no_sync;		 /* overlay's "volatile": the upper layer does not survive a crash of the machine */
+	const int *userns_fd;	 /* borrowed, or NULL: both layers are seen with the ids of this user namespace (idmapped mounts,
+				    Linux 5.19), and keep the image's ids on the disk. Then lower_fd is a detached mount, and upper
+				    and work lie in one directory */
 };
 /* Detached writable overlay above the lower layer. */
 int rootfs_mount_overlay(const struct rootfs_overlay *o, struct err *err) MUST_CHECK;

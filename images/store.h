@@ -3,6 +3,7 @@
 #define BRIG_IMAGES_STORE_H
 
 #include "images/digest.h"
+#include "images/dirsink.h"
 #include "images/layer.h"
 #include "images/rootfs.h"
 #include "images/tree.h"
@@ -89,8 +90,8 @@ void store_chain_close(struct store_chain *c);
 /* Make ROOT/chains/HEX.erofs of the layers unless it is there. */
 int store_build_chain(struct store *s, const struct digest *diff_ids, size_t n, struct digest *ret_chain, struct err *err) MUST_CHECK;
 
-/* Write the chain as plain files into the empty directory dir_fd. */
-int store_unpack(struct store *s, const struct digest *diff_ids, size_t n, int dir_fd, bool rootless, struct err *err) MUST_CHECK;
+/* Write the chain as plain files into the empty directory o->root_fd; o->data_fds is filled in here. */
+int store_unpack(struct store *s, const struct digest *diff_ids, size_t n, const struct dirsink_options *o, struct err *err) MUST_CHECK;
 
 /* Mount a chain read-only: a detached mount's fd. */
 int store_mount_chain(struct store *s, const struct digest *chain, struct err *err) MUST_CHECK;
@@ -147,6 +148,7 @@ int store_drop_ref(struct store *s, const char *owner, struct err *err) MUST_CHE
 struct store_rootfs_options {
 	const char *upper, *work;
 	bool userxattr, no_sync; /* as in struct rootfs_overlay */
+	const int *userns_fd;	 /* as there */
 };
 int store_rootfs_mount(struct store *s, const struct store_image *image, const struct store_rootfs_options *o, struct err *err) MUST_CHECK;
 

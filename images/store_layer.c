@@ -287,10 +287,10 @@ int store_build_chain(struct store *s, const struct digest *diff_ids, size_t n, 
 	return 0;
 }
 
-int store_unpack(struct store *s, const struct digest *diff_ids, size_t n, int dir_fd, bool rootless, struct err *err)
+int store_unpack(struct store *s, const struct digest *diff_ids, size_t n, const struct dirsink_options *options, struct err *err)
 {
 	AUTO_FREE int *fds = xcalloc(n + 1, sizeof(*fds));
-	struct dirsink_options o = { .root_fd = dir_fd, .data_fds = fds, .keep_going_on_eperm = rootless };
+	struct dirsink_options o = *options;
 	struct dirsink_result res;
 	struct store_chain c;
 	int r = store_chain_open(s, diff_ids, n, &c, err);
@@ -299,6 +299,7 @@ int store_unpack(struct store *s, const struct digest *diff_ids, size_t n, int d
 		return r;
 	for (size_t i = 0; i < n; i++)
 		fds[i] = c.layers[i].data_fd;
+	o.data_fds = fds;
 	r = dirsink_write(&c.tree, &o, &res, err);
 	store_chain_close(&c);
 	return r;

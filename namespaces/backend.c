@@ -67,7 +67,7 @@ static int ns_prepare(struct launch *l, struct container *c, const struct create
 	int r = launch_plan(l, o->no_pivot, err);
 
 	if (!r)
-		r = launch_open_sources(l, o->root_fd, err);
+		r = launch_open_sources(l, o, err);
 	if (!r)
 		r = container_compile_seccomp(c, &l->seccomp, err);
 	if (!r)

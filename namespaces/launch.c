@@ -30,7 +30,7 @@ void launch_init(struct launch *l, struct container *c, const struct spec_proces
 	x->privileged = l->privileged;
 	x->spec = c->spec;
 	x->plan = &l->plan;
-	x->sync_fd = x->gate_fd = x->console_fd = x->root_tree_fd = x->root_fd = x->host_root_fd = x->null_fd = x->mask_dir_fd = x->dev_fd = x->stage_fd = x->init_pidfd = -1;
+	x->sync_fd = x->gate_fd = x->console_fd = x->root_tree_fd = x->root_fd = x->host_root_fd = x->null_fd = x->mask_dir_fd = x->dev_fd = x->init_pidfd = -1;
 	for (int t = 0; t < NS_TYPES; t++)
 		x->ns_fds[t] = x->own_ns_fds[t] = -1;
 	x->process = (struct process_ctx){
@@ -55,8 +55,24 @@ void launch_done(struct launch *l)
 	seccomp_prog_done(&l->seccomp);
 }
 
-int launch_open_sources(struct launch *l, const int *root_fd, struct err *err)
+/* A user without privileges: what the caller's helper opens. */
+static int open_by_helper(struct launch *l, const struct create_opts *o, struct err *err)
 {
+	for (size_t i = 0; i < l->plan.n_ops; i++) {
+		struct op *op = &l->plan.ops[i];
+
+		if (op->kind != OP_BIND || !op->src || !*op->src)
+			continue;
+		op->src_fd = o->open_tree(o->open_tree_arg, op->src, mount_source_flags(op));
+		if (op->src_fd < 0)
+			return err_sys(err, op->src_fd, "bind mount source '%s' on '%s'", op->src, op->dst);
+	}
+	return 0;
+}
+
+int launch_open_sources(struct launch *l, const struct create_opts *o, struct err *err)
+{
+	const int *root_fd = o->root_fd;
 	bool shared = l->ctx.spec->rootfs_propagation & MS_SHARED;
 	AUTO_CLOSE int bundle = open(l->ctx.container->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct stat st;
@@ -65,17 +81,15 @@ int launch_open_sources(struct launch *l, const int *root_fd, struct err *err)
 		return err_sys(err, -errno, "root.path '%s'", l->plan.rootfs);
 	if (S_ISLNK(st.st_mode) || !S_ISDIR(st.st_mode))
 		return err_set(err, ENOTDIR, "root.path '%s': not a directory", l->plan.rootfs);
-	l->ctx.root_given = root_fd;
 	if (root_fd)
 		l->ctx.root_tree_fd = fcntl(*root_fd, F_DUPFD_CLOEXEC, 3);
 	if (!l->privileged)
-		return 0;
+		return o->open_tree ? open_by_helper(l, o, err) : 0;
 	if (!root_fd)
 		l->ctx.root_tree_fd = sys_open_tree(AT_FDCWD, l->plan.rootfs,
 						    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
-	/* Root of a user namespace, in a mount namespace of others, or nobody may have detached trees: the child has a mount
-	 * namespace of its own, and opens them there. */
-	if (!root_fd && mount_call_denied(l->ctx.root_tree_fd)) {
+	/* Root of a user namespace, in a mount namespace of others: the child has one of its own, and opens them there. */
+	if (!root_fd && l->ctx.root_tree_fd == -EPERM) {
 		l->ctx.root_tree_fd = -1;
 		return 0;
 	}

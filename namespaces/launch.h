@@ -31,7 +31,7 @@ void launch_done(struct launch *l);
 int launch_plan(struct launch *l, bool no_pivot, struct err *err) MUST_CHECK;
 /* Create: with privilege the host's paths are opened here, by the host's rules; without, the child does it in its user
  * namespace. root_fd: a detached tree to use as the root, or NULL. */
-int launch_open_sources(struct launch *l, const int *root_fd, struct err *err) MUST_CHECK;
+int launch_open_sources(struct launch *l, const struct create_opts *o, struct err *err) MUST_CHECK;
 /* Create: what of the spec's process belongs to init only. */
 void launch_init_process(struct launch *l, bool no_pivot, bool keyring);
 

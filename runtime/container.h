@@ -60,8 +60,6 @@ struct container {
 	struct kvlist annotations;
 	struct arena arena;
 	bool restored;
-	bool cgroup_rw;	     /* create: a cgroup mount of the container is writable */
-	uint32_t cgroup_uid; /* create: who owns the cgroup when it is delegated; host uid of process.user */
 	bool cgroup_pending; /* the cgroup is named in the state, but its making may not have come to its end */
 	char *intel_rdt_dir, *intel_rdt_mon_dir; /* directories that delete removes, or NULL */
 };
@@ -89,6 +87,10 @@ struct create_opts {
 	const char *config_text;   /* the configuration itself, in place of a file; NULL: read one */
 	const int *root_fd;	   /* borrowed: the root file system as a detached mount; root.path then only names a directory.
 				    * NULL: it is what root.path names */
+	/* What opens the source of a bind mount as a detached tree (open_tree(2) with these flags; or -errno) for a caller who has
+	 * not the privilege, in his place. NULL: nothing does, and the init child opens it with its own rights. */
+	int (*open_tree)(void *arg, const char *path, unsigned flags);
+	void *open_tree_arg;
 	const char *pid_file, *console_socket, *pidfd_socket; /* or NULL */
 	bool no_pivot, no_new_keyring;
 	unsigned preserve_fds;

@@ -105,47 +105,61 @@ int idmap_write(pid_t pid, const struct spec_id_maps *uids, const struct spec_id
 	return r < 0 ? r : write_one(pid, "gid_map", "newgidmap", gids, self_gid, err);
 }
 
-/* "name:start:count" or "uid:start:count" lines; the first that fits. */
-static bool find_range(const char *file, const char *user, uint32_t uid, uint32_t *ret_start, uint32_t *ret_count)
+/* One line "name:start:count" or "uid:start:count"; false when it is not one of this user. */
+static bool parse_range(char *line, const char *user, const char *number, struct spec_id_map *ret)
+{
+	char *name = strsep(&line, ":"), *start = line ? strsep(&line, ":") : NULL;
+
+	return name && start && line && (str_eq(name, user) || str_eq(name, number)) && str_to_u32(start, &ret->host_id) == 0 &&
+	       str_to_u32(line, &ret->size) == 0 && ret->size && ret->host_id <= UINT32_MAX - ret->size;
+}
+
+void idmap_subids(const char *file, const char *user, uint32_t uid, uint32_t first, struct arena *a, struct spec_id_maps *ret)
 {
 	AUTO_FREE char *text = NULL;
 	char number[16];
 	char *rest, *line;
 
 	if (fd_read_file(AT_FDCWD, file, 1 << 20, &text, NULL) < 0)
-		return false;
-	snprintf(number, sizeof(number), "%u", uid);
+		return;
+	(void)snprintf(number, sizeof(number), "%u", uid);
 	rest = text;
-	while ((line = strsep(&rest, "\n"))) {
-		char *name = strsep(&line, ":"), *start = line ? strsep(&line, ":") : NULL;
+	while ((line = strsep(&rest, "\n")) && ret->n < MAX_HELPER_MAPS) {
+		struct spec_id_map m = { .container_id = first };
 
-		if (!name || !start || !line || (strcmp(name, user) != 0 && strcmp(name, number) != 0))
+		if (!parse_range(line, user, number, &m) || m.size > UINT32_MAX - first)
 			continue;
-		if (str_to_u32(start, ret_start) == 0 && str_to_u32(line, ret_count) == 0 && *ret_count)
-			return true;
+		idmap_add(a, ret, m);
+		first += m.size;
 	}
-	return false;
 }
 
-static void add_rootless_map(struct arena *arena, struct spec_id_maps *maps, uint32_t id, const char *file, const char *user, uint32_t uid)
+void idmap_add(struct arena *a, struct spec_id_maps *l, struct spec_id_map m)
 {
-	uint32_t start, count;
+	struct spec_id_map *v = arena_alloc(a, (l->n + 1) * sizeof(*v));
 
-	maps->v = arena_alloc(arena, 2 * sizeof(*maps->v));
-	maps->v[maps->n++] = (struct spec_id_map){ 0, id, 1 };
-	if (find_range(file, user, uid, &start, &count))
-		maps->v[maps->n++] = (struct spec_id_map){ 1, start, count };
+	if (l->n)
+		memcpy(v, l->v, l->n * sizeof(*v));
+	v[l->n++] = m;
+	l->v = v;
+}
+
+void idmap_default(uint32_t euid, uint32_t egid, struct arena *a, struct spec_id_maps *uids, struct spec_id_maps *gids)
+{
+	AUTO_FREE char *user = user_name_of(euid);
+
+	idmap_add(a, uids, (struct spec_id_map){ 0, euid, 1 });
+	idmap_add(a, gids, (struct spec_id_map){ 0, egid, 1 });
+	idmap_subids("/etc/subuid", user, euid, 1, a, uids);
+	idmap_subids("/etc/subgid", user, euid, 1, a, gids);
 }
 
 int idmap_rootless(struct plan *plan, const struct spec *spec, uint32_t euid, uint32_t egid, struct err *err)
 {
-	AUTO_FREE char *user = user_name_of(euid);
-
 	(void)err;
 	if (spec->uid_maps.n || spec->gid_maps.n)
 		return 0;
-	add_rootless_map(&plan->arena, &plan->uid_maps, euid, "/etc/subuid", user, euid);
-	add_rootless_map(&plan->arena, &plan->gid_maps, egid, "/etc/subgid", user, euid);
+	idmap_default(euid, egid, &plan->arena, &plan->uid_maps, &plan->gid_maps);
 	log_debug("rootless: made a user namespace with %zu uid and %zu gid mappings", plan->uid_maps.n, plan->gid_maps.n);
 	return 0;
 }

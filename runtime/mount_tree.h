@@ -14,12 +14,6 @@ struct mount_attr;
 /* MS_* to MOUNT_ATTR_* */
 uint64_t mount_attr_from_flags(uint64_t ms_flags);
 
-/* The errors of a system call that the kernel does not have, or that a seccomp filter or a security module denies. */
-bool mount_call_denied(int r);
-
-/* mount_setattr(2) of the mount whose root fd is. Where that call is denied by mount(2), which changes attached mounts only, and
- * without AT_RECURSIVE, unless it is about propagation. -errno. */
-int mount_change(int fd, unsigned at_flags, struct mount_attr *attr) MUST_CHECK;
 /* mount_setattr on fd itself (with AT_RECURSIVE in at_flags: and below); nothing to do is no call. dst is for messages. */
 int mount_set_attr(int fd, unsigned at_flags, struct mount_attr *attr, const char *dst, struct err *err) MUST_CHECK;
 /* The recursive r* options. */
@@ -27,7 +21,7 @@ int mount_set_recursive(int fd, const struct spec_mount *m, struct err *err) MUS
 /* The plain options of a bind. */
 int mount_set_bind_flags(int fd, const struct spec_mount *m, struct err *err) MUST_CHECK;
 
-/* How the source of a bind mount is looked up: AT_RECURSIVE and AT_SYMLINK_NOFOLLOW. */
+/* The flags of open_tree(2) for the source of a bind mount. */
 unsigned mount_source_flags(const struct op *op);
 /* Open the source of a bind mount as a detached tree; idmapped later by mount_idmap(). bundle_fd: where a relative one starts. */
 int mount_open_source(const struct op *op, int bundle_fd, bool root_shared, struct err *err) MUST_CHECK;

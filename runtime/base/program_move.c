@@ -108,7 +108,6 @@ static int read_addresses(struct prctl_mm_map *map)
 		.start_data = field[45],
 		.end_data = field[46],
 		.start_brk = field[47],
-		.brk = (uintptr_t)sbrk(0),
 		.arg_start = field[48],
 		.arg_end = field[49],
 		.env_start = field[50],
@@ -120,6 +119,7 @@ static int read_addresses(struct prctl_mm_map *map)
 static int set_exe(struct program_move *m)
 {
 	m->map.exe_fd = (uint32_t)m->fd;
+	m->map.brk = (uintptr_t)sbrk(0); /* it grew since the addresses were read, and an old one would give memory out twice */
 	return prctl(PR_SET_MM, PR_SET_MM_MAP, &m->map, sizeof(m->map), 0) < 0 ? -errno : 0;
 }
 

@@ -77,9 +77,9 @@ static int find_target(struct record *r, const struct net_request *q, struct net
 }
 
 int container_net_setup(struct record *r, const struct run_options *o, const struct image_config *image, const char *hostname,
-		  struct net_result *ret, struct err *err)
+		  int userns_fd, struct net_result *ret, struct err *err)
 {
-	struct net_container c = { .id = r->id, .name = r->name, .hostname = hostname, .dir = r->run_dir };
+	struct net_container c = { .id = r->id, .name = r->name, .hostname = hostname, .dir = r->run_dir, .userns_fd = userns_fd };
 	AUTO_RECORD struct record *target = NULL;
 	struct net_request q = { 0 };
 	struct net_env env;
@@ -93,8 +93,6 @@ int container_net_setup(struct record *r, const struct run_options *o, const str
 		x = net_setup(&env, &c, &q, ret, err);
 	net_env_done(&env);
 	net_request_done(&q);
-	if (x == -EPERM && geteuid() != 0)
-		return err_wrap(err, "this network needs privileges that a rootless brig does not have yet: use --network host or none");
 	return x;
 }
 

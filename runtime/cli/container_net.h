@@ -10,9 +10,10 @@
 /* The flags as the network layer wants them; image may be NULL (its exposed ports are left out). Errors name the flag. */
 int container_net_request(const struct run_options *o, const struct image_config *image, struct net_request *ret, struct err *err) MUST_CHECK;
 
-/* Make the network of a container that is about to start, with hosts and resolv.conf in its run_dir. */
+/* Make the network of a container that is about to start, with hosts and resolv.conf in its run_dir. userns_fd: the user namespace
+ * that owns it, or -1. */
 int container_net_setup(struct record *r, const struct run_options *o, const struct image_config *image, const char *hostname,
-		  struct net_result *ret, struct err *err) MUST_CHECK;
+		  int userns_fd, struct net_result *ret, struct err *err) MUST_CHECK;
 /* Undo; a container without a network is no error. */
 int container_net_teardown(struct record *r, struct err *err) MUST_CHECK;
 /* What it has now: for inspect and ps. */

@@ -9,6 +9,7 @@
 #include "runtime/cli/events.h"
 #include "runtime/cli/health.h"
 #include "runtime/cli/image_find.h"
+#include "runtime/cli/userns.h"
 #include "runtime/cli/container_net.h"
 
 #include <errno.h>
@@ -210,6 +211,8 @@ int create_container(struct cli *cli, const struct run_options *o, char **operan
 {
 	CLEANUP(found_image_done) struct found_image found = { 0 };
 	AUTO_RECORD struct record *r = NULL;
+	AUTO_CLOSE int ranges_fd = -1;
+	struct run_options chosen = *o;
 	struct err ignored;
 	int x = run_options_check(o, err);
 
@@ -218,7 +221,9 @@ int create_container(struct cli *cli, const struct run_options *o, char **operan
 	if (x < 0)
 		return x;
 	r = record_new(cli);
-	x = fill_record(r, o, operands, &found, err);
+	x = userns_allocate(cli, &chosen, &r->arena, &ranges_fd, err);
+	if (x == 0)
+		x = fill_record(r, &chosen, operands, &found, err);
 	if (x == 0 && o->replace)
 		x = replace_old(cli, o->name, err);
 	if (x == 0)

@@ -8,10 +8,12 @@
 #include "runtime/cli/config.h"
 #include "runtime/cli/default_seccomp.h"
 #include "runtime/cli/tree_root.h"
+#include "runtime/cli/userns.h"
 #include "runtime/cli/container_net.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,7 +32,8 @@ struct parts {
 	const char *hostname; /* NULL: the host's */
 	const char *init;
 	const char *ns_paths[NS_TYPES];
-	struct tree_root tree; /* when the root is no EROFS */
+	struct userns userns;
+	struct tree_root tree; /* rootless */
 	int root_fd;
 };
 
@@ -44,6 +47,7 @@ static void parts_done(struct parts *p)
 	arena_done(&p->arena);
 	fd_close(&p->root_fd);
 	tree_root_close(&p->tree);
+	userns_done(&p->userns);
 }
 
 int launch_image(struct record *r, struct store_image *image, struct image_config *config, struct err *err)
@@ -72,17 +76,19 @@ static int make_dirs(struct record *r, struct err *err)
 	return 0;
 }
 
-/* Plain files under an overlay; rootless in a user namespace that the container joins. */
-static int mount_tree(struct parts *p, struct err *err)
+static bool rootless(const struct parts *p)
 {
-	bool rootless = p->r->cli->oci.rootless && geteuid() != 0;
-	int r = tree_root_open(p->r, &p->image, rootless, &p->tree, err);
+	return p->r->cli->oci.rootless && geteuid() != 0;
+}
+
+static int mount_rootless(struct parts *p, struct err *err)
+{
+	int r = tree_root_rootless(p->r, &p->image, &p->userns, &p->arena, &p->tree, err);
 
 	if (r < 0)
 		return err_wrap(err, "root file system of container %s", p->r->name);
 	p->root_fd = TAKE_FD(p->tree.root_fd);
-	if (p->tree.helper)
-		p->ns_paths[NS_USER] = arena_printf(&p->arena, "/proc/%d/ns/user", (int)p->tree.helper);
+	p->userns.fd = TAKE_FD(p->tree.userns_fd);
 	return 0;
 }
 
@@ -93,18 +99,21 @@ static int mount_root(struct parts *p, struct err *err)
 	struct store_rootfs_options o = { .upper = upper, .work = work, .no_sync = p->r->auto_remove };
 	int r;
 
-	if (geteuid() != 0)
-		return mount_tree(p, err);
-	r = make_dirs(p->r, err);
+	if (rootless(p))
+		return mount_rootless(p, err);
+	r = userns_open(&p->userns, err);
+	if (r == 0)
+		r = make_dirs(p->r, err);
 	if (r < 0)
 		return r;
+	o.userns_fd = p->userns.own ? &p->userns.fd : NULL;
 	if (o.no_sync)
 		(void)remove_tree(p->r->dir_fd, "work"); /* a volatile mount's mark would refuse the next one */
 	if (o.no_sync && (r = make_dirs(p->r, err)) < 0)
 		return r;
 	p->root_fd = store_rootfs_mount(&p->r->cli->store, &p->image, &o, err);
 	if (p->root_fd == -ENODEV || p->root_fd == -EPERM) /* a kernel without EROFS; root of a user namespace */
-		return mount_tree(p, err);
+		p->root_fd = tree_root_open(p->r, &p->image, o.userns_fd, err);
 	return p->root_fd < 0 ? err_wrap(err, "root file system of container %s", p->r->name) : 0;
 }
 
@@ -147,8 +156,6 @@ static int find_namespaces(struct parts *p, struct err *err)
 		r = namespace_path(p, NS_UTS, "uts", o->uts, err);
 	if (r == 0)
 		r = namespace_path(p, NS_CGROUP, "cgroupns", o->cgroupns, err);
-	if (r == 0)
-		r = namespace_path(p, NS_USER, "userns", o->userns, err);
 	return r;
 }
 
@@ -191,22 +198,79 @@ static int write_bundle(struct parts *p, struct err *err)
 	return r < 0 ? err_sys(err, r, "write '%s'", path) : 0;
 }
 
-static int prepare_volumes(struct parts *p, struct err *err)
+/* An id of the container as one of the process that prepares volumes. */
+static uint32_t outer_id(const struct parts *p, bool group, uint32_t id)
+{
+	const struct spec_id_maps *tree = group ? &p->tree.gids : &p->tree.uids, *own = group ? &p->userns.gids : &p->userns.uids;
+
+	if (p->tree.helper.pid > 0) /* in the helper, who is root, too */
+		return tree->n ? userns_to_host(tree, id) : id;
+	return p->userns.own ? userns_to_host(own, id) : id;
+}
+
+static int volumes_here(struct parts *p, struct err *err)
 {
 	AUTO_FREE char *dir = xasprintf("%s/volumes", p->r->cli->store.root);
-	struct volume_container c = { .id = p->r->id, .rootfs_fd = p->root_fd, .uid = p->user.uid, .gid = p->user.gid };
+	struct volume_container c = { .id = p->r->id, .rootfs_fd = p->root_fd, .uid = outer_id(p, false, p->user.uid),
+				      .gid = outer_id(p, true, p->user.gid) };
+
+	return volume_prepare(dir, &p->volumes, &c, err);
+}
+
+/* In a helper, which has the right to give files to other ids: the list comes back as JSON in a file. */
+static int volumes_in_helper(void *arg, struct err *err)
+{
 	AUTO_BUF struct buf text = { 0 };
 	struct json_writer w = { .out = &text };
+	AUTO_CLOSE int fd = memfd_create("volumes", MFD_CLOEXEC);
+	int r = fd < 0 ? -errno : volumes_here(arg, err);
+
+	if (fd < 0)
+		return err_sys(err, r, "memfd_create");
+	if (r < 0)
+		return r;
+	volume_list_json(&((struct parts *)arg)->volumes, &w);
+	r = fd_write_all(fd, text.p, text.len);
+	return r < 0 ? err_sys(err, r, "write the volumes") : TAKE_FD(fd);
+}
+
+static int load_volumes(struct parts *p, const char *text, struct err *err)
+{
 	struct json *root;
+	int r = json_parse(&p->arena, "record.json", text, strlen(text), &root, err);
+
+	volume_list_done(&p->volumes);
+	return r < 0 ? r : volume_list_load(&p->volumes, root, "record.json", err);
+}
+
+static int volumes_by_helper(struct parts *p, struct err *err)
+{
+	CLEANUP(userns_helper_end) struct userns_helper h = { .fd = -1 };
+	AUTO_CLOSE int fd = -1;
+	AUTO_FREE char *text = NULL;
+	char path[FD_PROC_PATH_LEN];
+	struct userns user;
+	int r;
+
+	userns_default(&p->arena, &user);
+	r = userns_helper_run(&user, volumes_in_helper, p, &h, &fd, err);
+	if (r < 0)
+		return r;
+	r = fd_read_file(AT_FDCWD, fd_proc_path(fd, path), 1 << 20, &text, NULL);
+	return r < 0 ? err_sys(err, r, "read the volumes") : load_volumes(p, text, err);
+}
+
+static int prepare_volumes(struct parts *p, struct err *err)
+{
+	AUTO_BUF struct buf text = { 0 };
+	struct json_writer w = { .out = &text };
 	int r;
 
 	if (!p->r->mounts)
 		return 0;
-	r = json_parse(&p->arena, "record.json", p->r->mounts, strlen(p->r->mounts), &root, err);
+	r = load_volumes(p, p->r->mounts, err);
 	if (r == 0)
-		r = volume_list_load(&p->volumes, root, "record.json", err);
-	if (r == 0)
-		r = volume_prepare(dir, &p->volumes, &c, err);
+		r = rootless(p) ? volumes_by_helper(p, err) : volumes_here(p, err);
 	if (r < 0)
 		return r;
 	volume_list_json(&p->volumes, &w);
@@ -263,10 +327,19 @@ static int write_config(struct parts *p, struct buf *out, struct err *err)
 	return config_write(&in, &w, err);
 }
 
+/* keep-id is for being oneself inside, too. */
+static const char *user_text(struct parts *p)
+{
+	const char *given = p->l->o->user;
+
+	if (!given && rootless(p) && str_starts(p->l->o->userns ? p->l->o->userns : "", "keep-id"))
+		return userns_keep_user(p->l->o->userns, &p->arena);
+	return given ? given : p->config.user;
+}
+
 static int put_together(struct parts *p, struct buf *config, struct err *err)
 {
 	const struct run_options *o = p->l->o;
-	const char *user = o->user ? o->user : NULL;
 	int r = launch_image(p->r, &p->image, &p->config, err);
 
 	if (r == 0)
@@ -276,11 +349,15 @@ static int put_together(struct parts *p, struct buf *config, struct err *err)
 	if (r == 0)
 		r = find_namespaces(p, err);
 	if (r == 0)
+		r = userns_choose(p->r->cli, o, &p->arena, &p->userns, err);
+	if (r == 0)
 		r = record_make_run_dir(p->r, err);
 	if (r == 0)
 		r = mount_root(p, err);
+	if (r == 0 && p->userns.own)
+		p->ns_paths[NS_USER] = arena_printf(&p->arena, "/proc/%d/fd/%d", (int)getpid(), p->userns.fd);
 	if (r == 0)
-		r = image_user_resolve(p->root_fd, user ? user : p->config.user, o->group_add.v, o->group_add.n, &p->user, err);
+		r = image_user_resolve(p->root_fd, user_text(p), o->group_add.v, o->group_add.n, &p->user, err);
 	if (r < 0)
 		return r;
 	choose_hostname(p);
@@ -288,7 +365,7 @@ static int put_together(struct parts *p, struct buf *config, struct err *err)
 	if (r == 0)
 		r = prepare_volumes(p, err);
 	if (r == 0)
-		r = container_net_setup(p->r, o, &p->config, p->hostname, &p->net, err);
+		r = container_net_setup(p->r, o, &p->config, p->hostname, p->userns.own ? p->userns.fd : -1, &p->net, err);
 	if (r == 0)
 		r = write_config(p, config, err);
 	return r;
@@ -304,9 +381,14 @@ static int check_vm(const struct run_options *o, struct runtime_opts *oci, struc
 	return oci->backend ? 0 : err_set(err, ENOSYS, "--vm: vm-mode is not part of this build of brig");
 }
 
+static int open_tree_rootless(void *arg, const char *path, unsigned flags)
+{
+	return userns_helper_open_tree(arg, path, flags);
+}
+
 int launch_create(const struct launch *l, struct container **ret, struct err *err)
 {
-	CLEANUP(parts_done) struct parts p = { .l = l, .r = l->record, .root_fd = -1, .tree = { .root_fd = -1, .helper_fd = -1 }, .net = { .ns_fd = -1 } };
+	CLEANUP(parts_done) struct parts p = { .l = l, .r = l->record, .root_fd = -1, .userns.fd = -1, .tree = { .root_fd = -1, .userns_fd = -1, .helper.fd = -1 }, .net = { .ns_fd = -1 } };
 	AUTO_BUF struct buf config = { 0 };
 	struct create_opts o = {
 		.id = l->record->id,
@@ -327,6 +409,10 @@ int launch_create(const struct launch *l, struct container **ret, struct err *er
 	if (l->o->cgroups && str_eq(l->o->cgroups, "disabled"))
 		cli->oci.manager = CGROUP_DISABLED;
 	o.config_text = config.p;
+	if (p.tree.helper.pid > 0) {
+		o.open_tree = open_tree_rootless;
+		o.open_tree_arg = &p.tree.helper;
+	}
 	return container_create(ret, &cli->oci, &o, err);
 }
 

@@ -4,7 +4,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
-#include "runtime/cli/tree_root.h"
+#include "runtime/cli/userns_helper.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -416,33 +416,6 @@ int record_create(struct record *r, struct err *err)
 	return x;
 }
 
-int remove_tree(int dir_fd, const char *name)
-{
-	AUTO_DIR DIR *dir = NULL;
-	struct dirent *e;
-	int fd;
-
-	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return -errno;
-	if (unlinkat(dir_fd, name, AT_REMOVEDIR) == 0)
-		return 0;
-	if (errno != ENOTEMPTY && errno != EEXIST)
-		return errno == ENOENT ? 0 : -errno;
-	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir)
-		return -errno;
-	while ((e = readdir(dir))) {
-		int r = str_eq(e->d_name, ".") || str_eq(e->d_name, "..") ? 0 : remove_tree(dirfd(dir), e->d_name);
-
-		if (r < 0)
-			return r;
-	}
-	return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
-}
-
 int record_remove(struct record *r, struct err *err)
 {
 	AUTO_FREE char *path = r->name ? name_path(r->name) : NULL;
@@ -452,11 +425,7 @@ int record_remove(struct record *r, struct err *err)
 	x = remove_tree(AT_FDCWD, r->run_dir);
 	if (x < 0)
 		return err_sys(err, x, "remove '%s'", r->run_dir);
-	x = remove_tree(AT_FDCWD, r->dir);
-	if ((x == -EACCES || x == -EPERM) && geteuid() != 0)
-		x = tree_remove_rootless(r->dir, err);
-	else if (x < 0)
-		err_sys(err, x, "remove '%s'", r->dir);
+	x = userns_remove_tree(r->dir, err);
 	if (x < 0)
 		return x;
 	/* The name last: who is killed before leaves a name that is found to be stale. */

@@ -3,6 +3,7 @@
 #define BRIG_RUNTIME_CLI_RECORD_H
 
 #include "runtime/cli/commands.h"
+#include "runtime/cli/tree_copy.h"
 #include "runtime/spec.h"
 
 /*
@@ -93,9 +94,6 @@ void record_random_name(uint32_t seed, char *out, size_t size);
 
 /* Make the bundle's directory (and those above it). */
 int record_make_run_dir(struct record *r, struct err *err) MUST_CHECK;
-
-/* Remove a directory tree that is ours alone. A missing one is no error. */
-int remove_tree(int dir_fd, const char *name);
 
 /* A strlist that grows in an arena. */
 void strlist_add(struct arena *a, struct strlist *l, const char *s);

@@ -108,6 +108,8 @@
 	OPT_STRING(T, shm_size, "shm-size", 0, "SIZE", "size of /dev/shm (64m)"),                                               \
 	OPT_STRING(T, stop_signal, "stop-signal", 0, "SIGNAL", "signal for stop (SIGTERM)"),                                    \
 	OPT_UINT(T, stop_timeout, "stop-timeout", 0, "SECONDS", "how long stop waits before it kills (10)"),                    \
+	OPT_STRING(T, subgidname, "subgidname", 0, "NAME", "group ids of the user namespace: the ranges of NAME in /etc/subgid"),\
+	OPT_STRING(T, subuidname, "subuidname", 0, "NAME", "user ids of the user namespace: the ranges of NAME in /etc/subuid"),\
 	OPT_LIST(T, sysctl, "sysctl", 0, "KEY=VALUE", "kernel parameter of the namespaces"),                                    \
 	OPT_UINT(T, timeout, "timeout", 0, "SECONDS", "kill the container after this time"),                                    \
 	OPT_STRING(T, tls_verify, "tls-verify", 0, "BOOL", "check the registry's certificate (true)"),                          \
@@ -120,7 +122,7 @@
 	OPT_LIST(T, unsetenv, "unsetenv", 0, "NAME", "take a variable of the image away"),                                      \
 	OPT_FLAG(T, unsetenv_all, "unsetenv-all", 0, "take all variables of the image away"),                                   \
 	OPT_STRING(T, user, "user", 'u', "USER[:GROUP]", "user of the process"),                                                \
-	OPT_STRING(T, userns, "userns", 0, "MODE", "user namespace: host, auto, keep-id, nomap or ns:PATH (host)"),             \
+	OPT_STRING(T, userns, "userns", 0, "MODE", "user namespace: host, auto, keep-id, nomap, container:NAME or ns:PATH (host)"),             \
 	OPT_STRING(T, uts, "uts", 0, "MODE", "host name's namespace: private, host, container:NAME or ns:PATH"),                \
 	OPT_FLAG(T, vm, "vm", 0, "run in a virtual machine of its own"),                                                        \
 	OPT_LIST(T, volume, "volume", 'v', "[SOURCE:]PLACE[:OPTIONS]", "volume or directory of the host (may be repeated)"),    \

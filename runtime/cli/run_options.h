@@ -43,7 +43,7 @@ struct run_options {
 	bool privileged, vm;
 	struct option_list cap_add, cap_drop, security_opt;
 	/* namespaces */
-	const char *userns, *pid, *ipc, *uts, *cgroupns;
+	const char *userns, *pid, *ipc, *uts, *cgroupns, *subuidname, *subgidname;
 	struct option_list uidmap, gidmap;
 	/* afterwards */
 	const char *restart, *log_driver, *runtime;

@@ -347,3 +347,30 @@ int tree_chown(int fd, uint32_t uid, uint32_t gid, struct err *err)
 		r = chown_contents(fd, st.st_dev, uid, gid, 0);
 	return r < 0 ? err_sys(err, r, "change the owner") : 0;
 }
+
+int remove_tree(int dir_fd, const char *name)
+{
+	AUTO_DIR DIR *dir = NULL;
+	struct dirent *e;
+	int fd;
+
+	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return -errno;
+	if (unlinkat(dir_fd, name, AT_REMOVEDIR) == 0)
+		return 0;
+	if (errno != ENOTEMPTY && errno != EEXIST)
+		return errno == ENOENT ? 0 : -errno;
+	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir)
+		return -errno;
+	while ((e = readdir(dir))) {
+		int r = str_eq(e->d_name, ".") || str_eq(e->d_name, "..") ? 0 : remove_tree(dirfd(dir), e->d_name);
+
+		if (r < 0)
+			return r;
+	}
+	return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}

@@ -23,4 +23,7 @@ int tree_copy(int from_fd, const char *from, int to_fd, const char *to, enum cop
 /* Give everything in the tree below fd, and itself, to uid:gid. Not across mounts. */
 int tree_chown(int fd, uint32_t uid, uint32_t gid, struct err *err) MUST_CHECK;
 
+/* Remove a directory tree that is ours alone. A missing one is no error. -errno. */
+int remove_tree(int dir_fd, const char *name);
+
 #endif

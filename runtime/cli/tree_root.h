@@ -3,6 +3,7 @@
 #define BRIG_RUNTIME_CLI_TREE_ROOT_H
 
 #include "runtime/cli/record.h"
+#include "runtime/cli/userns_helper.h"
 
 /*
  * DOC: root file systems without EROFS
@@ -11,19 +12,21 @@
  * DATA/trees/CHAIN (by brig-images; under a temporary name first), and an overlay is put above it.
  *
  * Rootless, files have owners of the user's subordinate ids, so this happens in a user namespace with them: a helper process makes
- * it, mounts there, sends us the mount, and waits until the container has joined the namespace.
+ * it, mounts there, and sends us the mount. Where the container's map is not the
+ * user's default one, two helpers do that: one with the default map, which has all ids, mounts, the other makes the namespace.
  */
 struct tree_root {
-	int root_fd;	/* owned: the detached overlay */
-	pid_t helper;	/* 0: none (privileged) */
-	int helper_fd;	/* owned: the helper ends when it is closed */
+	int root_fd;		     /* owned: the detached overlay */
+	int userns_fd;		     /* owned: the container's user namespace */
+	struct userns_helper helper; /* root of the user's default map, with the mount namespace that the overlay is of; pid 0: none */
+	struct spec_id_maps uids, gids; /* the container's ids as ids of the helper; n is 0 when they are the same */
 };
 
-/* The container's overlay over plain files. rootless: in a helper's user namespace; config.json is to join /proc/HELPER/ns/user. */
-int tree_root_open(struct record *r, const struct store_image *image, bool rootless, struct tree_root *ret, struct err *err) MUST_CHECK;
+/* Privileged: the container's overlay over plain files, with ids mapped by *userns_fd unless that is NULL. The detached mount's fd. */
+int tree_root_open(struct record *r, const struct store_image *image, const int *userns_fd, struct err *err) MUST_CHECK;
+/* Rootless, for the namespace u, which is made or joined. ret was { .root_fd = -1, .userns_fd = -1, .helper.fd = -1 }; maps in a. */
+int tree_root_rootless(struct record *r, const struct store_image *image, const struct userns *u, struct arena *a, struct tree_root *ret,
+		       struct err *err) MUST_CHECK;
 void tree_root_close(struct tree_root *t);
-
-/* Remove a directory tree that has files of subordinate ids. */
-int tree_remove_rootless(const char *path, struct err *err) MUST_CHECK;
 
 #endif

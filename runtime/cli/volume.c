@@ -4,6 +4,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/path.h"
+#include "runtime/cli/userns_helper.h"
 #include "runtime/cli/volume_priv.h"
 #include "runtime/net/netrec.h"
 
@@ -258,41 +259,16 @@ int volume_all(const char *dir, struct volume **ret, size_t *ret_n, struct err *
 	return 0;
 }
 
-static int remove_all(int fd)
-{
-	AUTO_CLOSE int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_DIR DIR *d = own < 0 ? NULL : fdopendir(own);
-	int r = 0;
-
-	if (!d)
-		return -errno;
-	(void)TAKE_FD(own); /* the DIR's now */
-	for (struct dirent *e; (e = readdir(d)) != NULL;) {
-		AUTO_CLOSE int sub = -1;
-
-		if (str_eq(e->d_name, ".") || str_eq(e->d_name, "..") || unlinkat(fd, e->d_name, 0) == 0)
-			continue;
-		sub = openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (sub < 0 || remove_all(sub) < 0 || unlinkat(fd, e->d_name, AT_REMOVEDIR) < 0)
-			r = r ? r : -errno;
-	}
-	return r;
-}
-
 /* The description first: what is left of a removal that was cut short is no volume any more. */
 int volume_remove_locked(const char *dir, const char *name, struct err *err)
 {
 	AUTO_FREE char *path = xasprintf("%s/%s", dir, name);
 	AUTO_CLOSE int fd = open(path, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
-	int r;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_sys(err, -errno, "open '%s'", path);
 	(void)unlinkat(fd, "volume.json", 0);
-	r = remove_all(fd);
-	if (r == 0 && rmdir(path) < 0)
-		r = -errno;
-	return r < 0 ? err_sys(err, r, "remove the volume '%s'", name) : 0;
+	return userns_remove_tree(path, err) < 0 ? err_wrap(err, "remove the volume '%s'", name) : 0;
 }
 
 int volume_remove(const char *dir, const char *name, struct err *err)

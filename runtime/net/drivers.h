@@ -16,6 +16,7 @@ struct net_place {
 	const struct net_env *env;
 	const char *id, *name;
 	int ns_fd, route_fd; /* the namespace, and an rtnetlink socket in it */
+	int userns_fd;	     /* its owner; -1: our user namespace */
 	const char *ns_path;
 };
 

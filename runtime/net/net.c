@@ -49,7 +49,7 @@ static char *pin_path(const struct net_env *env, const char *id)
 	return xasprintf("%s/ns/%s", env->run_dir, id);
 }
 
-/* A name in the file system for those who come back to the namespace later: CNI plugins, pasta. */
+/* A name in the file system for those who come back to the namespace later: CNI plugins. */
 static int pin(const struct net_env *env, const char *id, int ns_fd, char **ret, struct err *err)
 {
 	AUTO_FREE char *dir = xasprintf("%s/ns", env->run_dir);
@@ -94,7 +94,7 @@ struct setup {
 static struct net_place place(const struct setup *s)
 {
 	return (struct net_place){ .env = s->env, .id = s->c->id, .name = s->record.name, .ns_fd = s->ns_fd, .route_fd = s->route_fd,
-				   .ns_path = s->ns_path };
+				   .userns_fd = s->c->userns_fd, .ns_path = s->ns_path };
 }
 
 static const struct net_attach *attach_of(const struct setup *s, size_t i)
@@ -204,13 +204,13 @@ static bool by_helper(const struct setup *s)
 static int set_up_by_helper(struct setup *s, struct err *err)
 {
 	struct net_place p;
-	int r;
 
-	if (netrec_save(s->env, &s->record, err) < 0 || pin(s->env, s->c->id, s->ns_fd, &s->ns_path, err) < 0)
+	if (netrec_save(s->env, &s->record, err) < 0)
 		return -err->code;
+	/* they open it once, at their start */
+	s->ns_path = xasprintf("/proc/%d/fd/%d", (int)getpid(), s->ns_fd);
 	p = place(s);
-	r = rootless_wire(&p, s->q, &s->record, err);
-	return r;
+	return rootless_wire(&p, s->q, &s->record, err);
 }
 
 static int set_up_networks(struct setup *s, struct err *err)
@@ -264,7 +264,7 @@ static int set_up_own(struct setup *s, struct net_result *ret, struct err *err)
 {
 	if (host_ports_resolve(s->q, &s->record, err) < 0)
 		return -err->code;
-	if (netns_create(&s->ns_fd, &s->route_fd, err) < 0)
+	if (netns_create(s->c->userns_fd, &s->ns_fd, &s->route_fd, err) < 0)
 		return -err->code;
 	if ((by_helper(s) ? set_up_by_helper(s, err) : set_up_networks(s, err)) < 0)
 		return -err->code;

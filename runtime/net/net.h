@@ -148,6 +148,7 @@ struct net_container {
 	const char *dir;      /* of this container: "hosts" and "resolv.conf" are written here, and kept true while other
 				 containers come and go */
 	pid_t target_pid;     /* NET_CONTAINER: init of the running target (the caller resolves r->target); else 0 */
+	int userns_fd;	      /* user namespace that is to own the network namespace; -1: ours */
 	const char *target_dir; /* NET_CONTAINER: the target's dir, whose hosts and resolv.conf are shared; else NULL */
 };
 

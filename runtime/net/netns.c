@@ -5,7 +5,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/sys.h"
 #include "runtime/net/link.h"
-#include "runtime/base/netlink.h"
+#include "runtime/net/nl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,8 @@
  * which a rootless process does not have over the host's namespace.
  */
 struct opener {
-	int enter_fd; /* namespace to enter; -1: the child was made in a new one */
+	int enter_fd;  /* namespace to enter; -1: a new one */
+	int userns_fd; /* to enter before; -1: none */
 	int ns_fd, route_fd, error;
 };
 
@@ -30,7 +31,8 @@ static int open_inside(void *p)
 {
 	struct opener *o = p;
 
-	if (o->enter_fd >= 0 && setns(o->enter_fd, CLONE_NEWNET) < 0) {
+	if ((o->userns_fd >= 0 && setns(o->userns_fd, CLONE_NEWUSER) < 0) ||
+	    (o->enter_fd >= 0 ? setns(o->enter_fd, CLONE_NEWNET) : unshare(CLONE_NEWNET)) < 0) {
 		o->error = -errno;
 		return 1;
 	}
@@ -48,7 +50,7 @@ static int open_inside(void *p)
 
 static int run_opener(struct opener *o)
 {
-	int flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD | (o->enter_fd < 0 ? CLONE_NEWNET : 0);
+	int flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD;
 	AUTO_FREE char *stack = xmalloc(STACK_BYTES);
 	char *top = stack + STACK_BYTES - ((uintptr_t)(stack + STACK_BYTES) & 15);
 	pid_t pid = clone(open_inside, top, flags, o);
@@ -66,15 +68,15 @@ static int run_opener(struct opener *o)
 
 int netns_route_socket(int ns_fd)
 {
-	struct opener o = { .enter_fd = ns_fd, .ns_fd = -1, .route_fd = -1, .error = -EIO };
+	struct opener o = { .enter_fd = ns_fd, .userns_fd = -1, .ns_fd = -1, .route_fd = -1, .error = -EIO };
 	int r = run_opener(&o);
 
 	return r < 0 ? r : o.route_fd;
 }
 
-int netns_create(int *ret_ns_fd, int *ret_route_fd, struct err *err)
+int netns_create(int userns_fd, int *ret_ns_fd, int *ret_route_fd, struct err *err)
 {
-	struct opener o = { .enter_fd = -1, .ns_fd = -1, .route_fd = -1, .error = -EIO };
+	struct opener o = { .enter_fd = -1, .userns_fd = userns_fd, .ns_fd = -1, .route_fd = -1, .error = -EIO };
 	int r = run_opener(&o);
 
 	if (r < 0)

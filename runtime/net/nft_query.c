@@ -2,7 +2,7 @@
 /* Questions to nf_tables. */
 #include "runtime/base/mem.h"
 #include "runtime/net/nft.h"
-#include "runtime/base/netlink.h"
+#include "runtime/net/nl.h"
 
 #include <arpa/inet.h>
 #include <endian.h>
@@ -83,7 +83,7 @@ static int note_bytes(void *ctx, const struct nlmsghdr *h)
 	size_t n;
 	const char *attrs = attributes(h, &n);
 
-	b->found = b->found || memmem(attrs, n, b->p, b->n);
+	b->found = b->found || !b->n || memmem(attrs, n, b->p, b->n);
 	return 0;
 }
 

@@ -10,6 +10,9 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -110,10 +113,73 @@ static int read_pid(const char *path, pid_t *ret)
 	return 0;
 }
 
-static int start_pasta(const struct net_place *p, const char *options, struct netrec *r, struct err *err)
+/* RUN_DIR/ns/SHORT_ID.SUFFIX, the directory made. The path of a socket has to be short. */
+static char *helper_file(const struct net_place *p, const char *suffix)
 {
-	static const char *const fixed[] = { "pasta", "--config-net", "--quiet", "--no-map-gw", "-T", "none", "-U", "none" };
-	AUTO_FREE char *pid_file = xasprintf("%s.pid", p->ns_path);
+	AUTO_FREE char *dir = xasprintf("%s/ns", p->env->run_dir);
+
+	(void)!netrec_mkdir(dir); /* the helper tells */
+	return xasprintf("%s/%.12s.%s", dir, p->id, suffix);
+}
+
+/*
+ * A helper starts outside, enters the user namespace, and then opens the network namespace: from there it may look at processes of the
+ * same user namespace only. So one waits in both, as long as the helper starts.
+ */
+struct holder {
+	pid_t pid; /* 0: none, the user namespace is ours */
+	char *userns, *netns; /* owned paths; userns NULL: nothing to enter */
+};
+
+static void holder_done(struct holder *h)
+{
+	if (h->pid > 0) {
+		(void)kill(h->pid, SIGKILL);
+		(void)!sys_wait_pid(h->pid);
+	}
+	free(h->userns);
+	free(h->netns);
+}
+
+_Noreturn static void hold(const struct net_place *p, int ready_fd)
+{
+	char ok = 0;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (setns(p->userns_fd, CLONE_NEWUSER) < 0 || setns(p->ns_fd, CLONE_NEWNET) < 0 || write(ready_fd, &ok, 1) != 1)
+		_exit(1);
+	for (;;)
+		(void)pause();
+}
+
+static int holder_start(const struct net_place *p, struct holder *ret, struct err *err)
+{
+	AUTO_CLOSE int ready = -1;
+	int fds[2];
+	char ok;
+
+	if (p->userns_fd < 0) {
+		ret->netns = xstrdup(p->ns_path);
+		return 0;
+	}
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_sys(err, -errno, "pipe");
+	ready = fds[0];
+	ret->pid = fork();
+	if (ret->pid == 0)
+		hold(p, fds[1]);
+	close(fds[1]);
+	if (ret->pid < 0)
+		return err_sys(err, -errno, "fork");
+	ret->userns = xasprintf("/proc/%d/ns/user", (int)ret->pid);
+	ret->netns = xasprintf("/proc/%d/ns/net", (int)ret->pid);
+	return read(ready, &ok, 1) == 1 ? 0 : err_set(err, EPERM, "enter the container's user and network namespaces");
+}
+
+static int start_pasta(const struct net_place *p, const struct holder *h, const char *options, struct netrec *r, struct err *err)
+{
+	static const char *const fixed[] = { "pasta", "--config-net", "--quiet", "--no-map-gw", "--no-netns-quit", "-T", "none", "-U", "none" };
+	AUTO_FREE char *pid_file = helper_file(p, "pid");
 	AUTO_FREE char *copy = xstrdup(options ? options : "");
 	AUTO_BUF struct buf said = { 0 };
 	char **argv = NULL;
@@ -133,8 +199,12 @@ static int start_pasta(const struct net_place *p, const char *options, struct ne
 		strings_add(&argv, o);
 	strings_add(&argv, "--pid");
 	strings_add(&argv, pid_file);
+	if (h->userns) {
+		strings_add(&argv, "--userns");
+		strings_add(&argv, h->userns);
+	}
 	strings_add(&argv, "--netns");
-	strings_add(&argv, p->ns_path);
+	strings_add(&argv, h->netns);
 	/* It goes to the background when the namespace is ready. */
 	status = helper_run((const char *const *)argv, &said);
 	strings_free(argv);
@@ -150,11 +220,12 @@ static int start_pasta(const struct net_place *p, const char *options, struct ne
 }
 
 /* slirp4netns stays in the foreground: it is left as a process of its own once it says that it is ready. */
-static pid_t spawn_slirp(const struct net_place *p, const char *socket, int ready_fd, int error_fd)
+static pid_t spawn_slirp(const struct holder *h, const char *socket, int ready_fd, int error_fd)
 {
 	AUTO_FREE char *ready = xasprintf("%d", ready_fd);
+	AUTO_FREE char *option = xasprintf("--userns-path=%s", h->userns ? h->userns : "");
 	const char *const argv[] = { "slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback", "--enable-ipv6", "--ready-fd", ready,
-				     "--api-socket", socket, "--netns-type=path", p->ns_path, "tap0", NULL };
+				     "--api-socket", socket, "--netns-type=path", h->userns ? option : "--mtu=65520", h->netns, "tap0", NULL };
 	pid_t pid = fork();
 	int null;
 
@@ -218,9 +289,9 @@ static int await_ready(int ready_fd, int error_fd, struct err *err)
 	return -EIO;
 }
 
-static int start_slirp(const struct net_place *p, struct netrec *r, struct err *err)
+static int start_slirp(const struct net_place *p, const struct holder *h, struct netrec *r, struct err *err)
 {
-	AUTO_FREE char *socket = xasprintf("%s.slirp", p->ns_path);
+	AUTO_FREE char *socket = helper_file(p, "slirp");
 	AUTO_CLOSE int ready = -1;
 	AUTO_CLOSE int ready_child = -1;
 	AUTO_CLOSE int error = -1;
@@ -236,7 +307,7 @@ static int start_slirp(const struct net_place *p, struct netrec *r, struct err *
 		return err_sys(err, -errno, "pipe");
 	error = fds[0];
 	error_child = fds[1];
-	pid = spawn_slirp(p, socket, ready_child, error_child);
+	pid = spawn_slirp(h, socket, ready_child, error_child);
 	if (pid < 0)
 		return err_sys(err, -errno, "fork");
 	note_helper(r, pid);
@@ -254,6 +325,7 @@ static int start_slirp(const struct net_place *p, struct netrec *r, struct err *
 int rootless_wire(const struct net_place *p, const struct net_request *q, struct netrec *r, struct err *err)
 {
 	bool pasta = in_path("pasta"), slirp = in_path("slirp4netns");
+	CLEANUP(holder_done) struct holder h = { 0 };
 	int result;
 
 	if (q->mode == NET_PASTA && !p->env->rootless)
@@ -269,7 +341,9 @@ int rootless_wire(const struct net_place *p, const struct net_request *q, struct
 	r->n_ifs = 1;
 	r->ifs[0].pub.network = xstrdup(pasta ? "pasta" : "slirp4netns");
 	r->ifs[0].pub.ifname = xstrdup("");
-	result = pasta ? start_pasta(p, q->target, r, err) : start_slirp(p, r, err);
+	result = holder_start(p, &h, err);
+	if (result == 0)
+		result = pasta ? start_pasta(p, &h, q->target, r, err) : start_slirp(p, &h, r, err);
 	if (result == 0)
 		read_back(p, &r->ifs[0]);
 	if (result == 0 && !pasta && !r->ifs[0].pub.v4.gateway[0])

@@ -104,7 +104,7 @@ static int cmd_unpack(struct tool *t, struct err *err)
 
 	if (r == 0 && fd < 0)
 		r = err_sys(err, -errno, "open '%s'", t->argv[0]);
-	return r == 0 ? store_unpack(&t->store, d, n, fd, geteuid() != 0, err) : r;
+	return r == 0 ? store_unpack(&t->store, d, n, &(struct dirsink_options){ .root_fd = fd, .keep_going_on_eperm = geteuid() != 0 }, err) : r;
 }
 
 /* mount CHAINID DIR; mount-loop the same through loop devices */
@@ -321,7 +321,8 @@ static int cmd_unpack_image(struct tool *t, struct err *err)
 		r = err_sys(err, -errno, "open '%s'", t->argv[1]);
 	if (r == 0)
 		r = store_image_config(&t->store, &i, &c, err);
-	return r == 0 ? store_unpack(&t->store, c.diff_ids, c.n_diff_ids, fd, geteuid() != 0, err) : r;
+	return r == 0 ? store_unpack(&t->store, c.diff_ids, c.n_diff_ids,
+			     &(struct dirsink_options){ .root_fd = fd, .keep_going_on_eperm = geteuid() != 0 }, err) : r;
 }
 
 static const struct {

@@ -2,6 +2,7 @@
 #include "runtime/cli/images/command.h"
 
 #include "images/pull.h"
+#include "runtime/base/fd.h"
 #include "runtime/cli/images/progress.h"
 #include "runtime/cli/images/registry_options.h"
 
@@ -226,13 +227,61 @@ const struct image_command image_cmd_fsck = {
 
 /* ---- unpack ---- */
 
-static const struct option_row unpack_rows[] = { OPT_END };
+struct unpack_options {
+	struct option_list uidmap, gidmap;
+};
 
-static int run_unpack(struct image_cli *cli, void *target UNUSED, char **operands, struct err *err)
+#define T struct unpack_options
+static const struct option_row unpack_rows[] = {
+	OPT_LIST(T, gidmap, "gidmap", 0, "INSIDE:OUTSIDE:N", "write groups of the image as others (may be repeated)"),
+	OPT_LIST(T, uidmap, "uidmap", 0, "INSIDE:OUTSIDE:N", "write owners of the image as others (may be repeated)"),
+	OPT_END,
+};
+#undef T
+
+static int parse_ids(const char *flag, const struct option_list *l, struct dirsink_ids **ret, struct err *err)
+{
+	struct dirsink_ids *v = *ret = xcalloc(l->n + 1, sizeof(*v));
+
+	for (size_t i = 0; i < l->n; i++) {
+		AUTO_FREE char *copy = xstrdup(l->v[i]);
+		char *rest = copy, *inside = strsep(&rest, ":"), *outside = rest ? strsep(&rest, ":") : NULL;
+
+		if (!rest || str_to_u32(inside, &v[i].inside) < 0 || str_to_u32(outside, &v[i].outside) < 0 || str_to_u32(rest, &v[i].n) < 0)
+			return err_set(err, EINVAL, "--%s '%s': must be INSIDE:OUTSIDE:N, three numbers", flag, l->v[i]);
+	}
+	return 0;
+}
+
+/* Root of a user namespace cannot make device nodes, or give files to ids that it has not. */
+static bool unprivileged(void)
+{
+	AUTO_FREE char *map = NULL;
+
+	return geteuid() != 0 || (fd_read_file(AT_FDCWD, "/proc/self/uid_map", 4096, &map, NULL) == 0 && !strstr(map, "4294967295"));
+}
+
+static int unpack_image(struct image_cli *cli, const struct image_view *v, const char *dir, const struct unpack_options *o, struct err *err)
+{
+	AUTO_FREE struct dirsink_ids *uids = NULL, *gids = NULL;
+	AUTO_CLOSE int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirsink_options out = { .root_fd = fd, .keep_going_on_eperm = unprivileged(), .n_uids = o->uidmap.n, .n_gids = o->gidmap.n };
+	int r = fd < 0 ? err_sys(err, -errno, "open '%s'", dir) : parse_ids("uidmap", &o->uidmap, &uids, err);
+
+	if (r == 0)
+		r = parse_ids("gidmap", &o->gidmap, &gids, err);
+	if (r < 0)
+		return r;
+	out.uids = uids;
+	out.gids = gids;
+	r = store_unpack(&cli->store, v->config.diff_ids, v->config.n_diff_ids, &out, err);
+	return r < 0 ? err_wrap(err, "unpack into '%s'", dir) : 0;
+}
+
+static int run_unpack(struct image_cli *cli, void *target, char **operands, struct err *err)
 {
 	AUTO_IMAGE struct store_image image = { 0 };
 	AUTO_VIEW struct image_view v = { 0 };
-	AUTO_CLOSE int fd = -1;
 	int r = image_find(cli, operands[0], &image, NULL, err);
 
 	if (r == 0)
@@ -242,11 +291,7 @@ static int run_unpack(struct image_cli *cli, void *target UNUSED, char **operand
 	/* Made here, so that a second unpack into the same place is refused, and so is a path that is not there. */
 	if (mkdir(operands[1], 0755) < 0 && errno != EEXIST)
 		return err_sys(err, -errno, "make directory '%s'", operands[1]);
-	fd = open(operands[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(err, -errno, "open '%s'", operands[1]);
-	r = store_unpack(&cli->store, v.config.diff_ids, v.config.n_diff_ids, fd, geteuid() != 0, err);
-	return r < 0 ? err_wrap(err, "unpack into '%s'", operands[1]) : 0;
+	return unpack_image(cli, &v, operands[1], target, err);
 }
 
 const struct image_command image_cmd_unpack = {
@@ -254,6 +299,7 @@ const struct image_command image_cmd_unpack = {
 	.operands = "IMAGE DIRECTORY",
 	.help = "write an image's root file system into an empty directory",
 	.options = unpack_rows,
+	.target_size = sizeof(struct unpack_options),
 	.min_operands = 2,
 	.max_operands = 2,
 	.run = run_unpack,

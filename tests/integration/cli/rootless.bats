@@ -51,3 +51,44 @@ user() {
 	user rm w
 	[ -z "$(find "$D/data/brig/containers" -mindepth 1 -maxdepth 1 ! -name .names)" ]
 }
+
+@test "rootless: user namespaces of every kind" {
+	local first
+	first=$(awk -F: -v u="$U" '$1 == u { print $2; exit }' /etc/subuid)
+	[ "$(user run --rm --network none --userns keep-id bb sh -c 'id -u; stat -c %u /bin' | tr '\n' ' ')" = "$(id -u "$U") 0 " ]
+	[ "$(user run --rm --network none --userns keep-id:uid=33,gid=33 bb sh -c 'id -un; touch /tmp/f; stat -c %U /tmp/f' | tr '\n' ' ')" = "www www " ]
+	[ "$(user run --rm --network none --userns nomap bb sh -c 'id -u; stat -c %U /data; awk "{ print \$2 }" /proc/self/uid_map; head -c 1 /etc/hosts >/dev/null && echo files' | tr '\n' ' ')" = "0 www $first files " ]
+	[ "$(user run --rm --network none --userns auto:size=100 bb sh -c 'awk "{ print \$3 }" /proc/self/uid_map; touch /f && stat -c %u /f' | tr '\n' ' ')" = "100 0 " ]
+	[ "$(user run --rm --network none --uidmap 0:1:50 bb awk '{ print $2 }' /proc/self/uid_map)" = "$first" ]
+	user run -d --name k --network none --userns keep-id bb sleep 100
+	[ "$(user run --rm --network none --userns container:k bb cat /proc/self/uid_map)" = "$(user exec k cat /proc/self/uid_map)" ]
+	user rm -f -t 0 k
+	run user run --rm --uidmap 0:1:70000 bb true
+	[ "$status" -eq 125 ]
+	[[ "$output" = *"--uidmap '0:1:70000'"*subuid* ]]
+}
+
+@test "rootless: volumes have the container's owners, and are removed" {
+	[ "$(user run --rm --network none -v v:/data bb sh -c 'stat -c %U /data; cat /data/seed; touch /data/new' | tr '\n' ' ')" = "www seed " ]
+	[ "$(user run --rm --network none -v v:/data --userns nomap -u www bb sh -c 'ls /data' | tr '\n' ' ')" = "new seed " ]
+	mkdir "$D/mine"
+	chown "$U:" "$D/mine"
+	[ "$(user run --rm --network none --userns keep-id -v "$D/mine:/mine:U" bb stat -c %u /mine)" = "$(id -u "$U")" ]
+	user volume rm v
+	user run --rm --network none -v /data bb true
+	[ -z "$(user volume ls -q)" ]
+}
+
+@test "rootless: a network by pasta or slirp4netns, with published ports; a helper ends with its container" {
+	local how port=18873
+	[ -w /dev/net/tun ] && setpriv --reuid "$U" test -w /dev/net/tun || skip "/dev/net/tun is closed to users"
+	for how in pasta slirp4netns; do
+		command -v $how >/dev/null || skip "needs $how"
+		user run -d --name w --network $how -p $port:80 bb sh -c 'echo hello >/tmp/index.html; exec httpd -f -p 80 -h /tmp'
+		eventually sh -c "wget -qO- http://127.0.0.1:$port/index.html | grep -q hello"
+		[[ "$(user port w)" = *":$port" ]]
+		user rm -f -t 0 w
+		eventually sh -c "! pgrep -u $U $how"
+	done
+	[[ "$(user run --rm bb ip -4 addr)" = *"scope global"* ]]
+}

@@ -247,3 +247,33 @@ teardown() { remove_all; }
 	run ldd "$BIN/brig"
 	[[ $output == *"statically linked"* ]]
 }
+
+@test "run: user namespaces: auto has ids of its own, files keep the image's on the disk, commit and exec see the same" {
+	local first second
+	brig run -d --name a --network none --userns auto -u www bb sh -c 'touch /tmp/mine; sleep 100'
+	brig run -d --name b --network none --userns auto:size=1000 bb sleep 100
+	first=$(brig exec a awk '{ print $2, $3 }' /proc/self/uid_map)
+	second=$(brig exec b awk '{ print $2, $3 }' /proc/self/uid_map)
+	[ "${first#* }" = 65536 ]
+	[ "${second#* }" = 1000 ]
+	[ "${first% *}" != "${second% *}" ]
+	[ "$(brig exec a stat -c '%U %u' /tmp/mine /data)" = $'www 33\nwww 33' ]
+	[ "$(stat -c %u "$BATS_FILE_TMPDIR/data/containers/$(brig inspect -f '{{.Id}}' a)/upper/tmp/mine")" = 33 ]
+	[ "$(brig run --rm --network none --userns container:a bb awk '{ print $2 }' /proc/self/uid_map)" = "${first% *}" ]
+	brig commit -q a done >/dev/null
+	[ "$(once --entrypoint stat -u 0 done -c %u /tmp/mine)" = 33 ]
+	brig restart -t 0 a
+	[ "$(brig exec a awk '{ print $2, $3 }' /proc/self/uid_map)" = "$first" ]
+	[ "$(once --uidmap 0:200000:100 -v vol:/data bb sh -c 'stat -c %u /data; echo x >/data/x')" = 33 ]
+	[ "$(stat -c %u "$BATS_FILE_TMPDIR/data/volumes/vol/_data/x")" = 200000 ]
+	run brig run --rm --userns keep-id bb true
+	[ "$status" -eq 125 ]
+	[[ "$output" = *"--userns keep-id"* ]]
+	brig rm -f -t 0 a b
+	brig volume rm vol
+	brig rmi done
+}
+
+@test "run: a user namespace with a network owns it" {
+	[ "$(brig run --rm --userns auto --cap-add NET_ADMIN bb sh -c 'ip link set lo down && ip link add d0 type dummy 2>&1; cat /sys/class/net/eth0/operstate' | tail -1)" = up ]
+}
