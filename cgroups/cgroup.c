@@ -208,9 +208,20 @@ static void undo_create(struct cgroup *cg)
 			ignore(fs_remove_dir(&cg->hier[i], NULL)); /* the first error is the one to report */
 }
 
+static int set_all(struct cgroup *cg, const struct cgroup_opts *o, const struct spec_resources *res, struct err *err)
+{
+	struct cg_hier *v2 = cgroup_v2_hier(cg);
+	int r = limits_set(cg, res, err);
+
+	if (r == 0)
+		r = devices_set(cg, res, err);
+	if (r == 0 && v2 && cg->layout == CGROUP_LAYOUT_V2 && o->new_cgroup_ns && o->rw_mount)
+		r = fs_v2_delegate(v2, o->owner_uid, err);
+	return r;
+}
+
 static int create_cgroupfs(struct cgroup *cg, const struct cgroup_opts *o, const struct spec_resources *res, struct err *err)
 {
-	struct cg_hier *v2;
 	int r = choose_path(cg, o, err);
 
 	if (r < 0)
@@ -221,18 +232,13 @@ static int create_cgroupfs(struct cgroup *cg, const struct cgroup_opts *o, const
 		return r;
 	r = make_dirs(cg, res, err);
 	if (r == 0)
-		r = limits_set(cg, res, false, err);
-	if (r == 0)
-		r = devices_set(cg, res, false, err);
-	v2 = cgroup_v2_hier(cg);
-	if (r == 0 && v2 && cg->layout == CGROUP_LAYOUT_V2 && o->new_cgroup_ns && o->rw_mount)
-		r = fs_v2_delegate(v2, o->owner_uid, err);
+		r = set_all(cg, o, res, err);
 	if (r < 0)
 		undo_create(cg);
 	return r;
 }
 
-int cgroup_use_path(struct cgroup *cg, const struct spec_resources *res, pid_t pid, struct err *err)
+int cgroup_use_path(struct cgroup *cg, const struct cgroup_opts *o, const struct spec_resources *res, pid_t pid, struct err *err)
 {
 	int r;
 
@@ -241,9 +247,7 @@ int cgroup_use_path(struct cgroup *cg, const struct spec_resources *res, pid_t p
 	if (r == 0 && cg->layout != CGROUP_LAYOUT_V2)
 		r = cgroup_attach(cg, pid, err);
 	if (r == 0)
-		r = limits_set(cg, res, false, err);
-	if (r == 0)
-		r = devices_set(cg, res, false, err);
+		r = set_all(cg, o, res, err);
 	if (r < 0)
 		undo_create(cg);
 	return r;
@@ -350,14 +354,9 @@ int cgroup_attach(struct cgroup *cg, pid_t pid, struct err *err)
 
 int cgroup_update(struct cgroup *cg, const struct spec_resources *res, struct err *err)
 {
-	int r;
-
 	if (cg->manager == CGROUP_DISABLED)
 		return err_set(err, EINVAL, "update: the container was made without a cgroup");
-	r = limits_set(cg, res, true, err);
-	if (r == 0 && cg->manager == CGROUP_SYSTEMD)
-		r = systemd_update(cg, res, err);
-	return r;
+	return limits_update(cg, res, cg->manager == CGROUP_SYSTEMD ? systemd_update : NULL, err);
 }
 
 int cgroup_destroy(struct cgroup *cg, struct err *err)
@@ -380,6 +379,35 @@ size_t cgroup_hierarchies(const struct cgroup *cg, const struct cgroup_hierarchy
 {
 	*ret = cg->pub;
 	return cg->n;
+}
+
+int cgroup_of_self(struct cgroup **ret, struct err *err)
+{
+	CLEANUP(cleanup_cgroup) struct cgroup *cg = cgroup_new();
+	size_t kept = 0;
+	int r = layout_find(cg, err);
+
+	if (r < 0)
+		return r;
+	cg->manager = CGROUP_SYSTEMD;
+	r = layout_path_of(0, cg->layout == CGROUP_LAYOUT_V2 ? "" : "name=systemd", &cg->path);
+	if (r < 0)
+		return err_sys(err, r, "find the container's cgroup");
+	for (size_t i = 0; i < cg->n; i++) { /* those that it was moved to, and not left out of */
+		AUTO_FREE char *path = NULL;
+		struct cg_hier h = cg->hier[i];
+
+		cg->hier[i] = (struct cg_hier){ .mount_fd = -1, .dir_fd = -1, .enter_fd = -1 };
+		fd_close(&h.mount_fd);
+		if (layout_path_of(0, h.name, &path) == 0 && str_eq(path, cg->path))
+			cg->hier[kept++] = h;
+		else
+			cg_hier_done(&h);
+	}
+	cg->n = kept;
+	cgroup_bind_path(cg);
+	*ret = TAKE_PTR(cg);
+	return 0;
 }
 
 enum cgroup_layout cgroup_layout(const struct cgroup *cg)

@@ -100,6 +100,10 @@ struct cgroup_hierarchy {
 };
 size_t cgroup_hierarchies(const struct cgroup *cg, const struct cgroup_hierarchy **ret);
 
+/* For the init child of a scope, which systemd makes around it after the clone: the cgroup in which the caller is now, good for
+ * cgroup_hierarchies() alone. Must come before the caller's cgroup namespace is made. */
+int cgroup_of_self(struct cgroup **ret, struct err *err) MUST_CHECK;
+
 enum cgroup_layout cgroup_layout(const struct cgroup *cg);
 enum cgroup_manager cgroup_get_manager(const struct cgroup *cg);
 const char *cgroup_path(const struct cgroup *cg); /* relative to the hierarchies' mount points */

@@ -30,6 +30,12 @@ static bool covers_all(const struct spec_device_rule *d)
 	return d->type == 'a';
 }
 
+/* "a" with an access or a number of its own. The kernel's v1 list would ignore both, and open everything. */
+static bool is_partial(const struct spec_device_rule *d)
+{
+	return covers_all(d) && ((d->access & RWM) != RWM || d->major >= 0 || d->minor >= 0);
+}
+
 static bool same_node(const struct spec_device_rule *a, const struct spec_device_rule *b)
 {
 	return a->type == b->type && a->major == b->major && a->minor == b->minor;
@@ -54,10 +60,20 @@ void device_list_build(struct device_list *ret, const struct spec_device_rule *r
 {
 	static const struct spec_device_rule deny_all = { false, 'a', -1, -1, RWM };
 
-	*ret = (struct device_list){ .v = xcalloc(n + ARRAY_SIZE(defaults) + 1, sizeof(*ret->v)) };
+	*ret = (struct device_list){ .v = xcalloc(2 * n + ARRAY_SIZE(defaults) + 1, sizeof(*ret->v)) };
 	append(ret, &deny_all);
-	for (size_t i = 0; i < n; i++)
-		append(ret, &rules[i]);
+	for (size_t i = 0; i < n; i++) {
+		struct spec_device_rule half = rules[i];
+
+		if (!is_partial(&half)) {
+			append(ret, &half);
+			continue;
+		}
+		half.type = 'c';
+		append(ret, &half);
+		half.type = 'b';
+		append(ret, &half);
+	}
 	if (ret->n == 1 && ret->v[0].allow) /* everything is allowed: nothing to add */
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(defaults); i++)
@@ -111,16 +127,14 @@ static int set_v1(int dir_fd, const struct device_list *l, struct err *err)
 	return 0;
 }
 
-/* Device rules of a live container stay as they are: update has no device list, and a rewrite of the v1 list would
+/* Only for a new container. Later its rules stay as they are: update has no device list, and a rewrite of the v1 list would
  * refuse every device for a moment. */
-int devices_set(struct cgroup *cg, const struct spec_resources *r, bool update, struct err *err)
+int devices_set(struct cgroup *cg, const struct spec_resources *r, struct err *err)
 {
 	CLEANUP(device_list_done) struct device_list l = { 0 };
 	struct cg_hier *h = cg->layout == CGROUP_LAYOUT_V2 ? cgroup_v2_hier(cg) : cgroup_hier_of(cg, CTL_DEVICES);
 	int dir_fd, ret;
 
-	if (update)
-		return 0;
 	dir_fd = h ? cg_hier_dir(h) : -ENODEV;
 	if (dir_fd < 0 && cg->rootless)
 		return 0; /* a user namespace has no device nodes to guard */

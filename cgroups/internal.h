@@ -110,6 +110,7 @@ enum limit_flags {
 	LIMIT_OPTIONAL = 2, /* a kernel without the file does not matter */
 	LIMIT_NOOP = 4,	    /* asks for what is so without the controller: its absence does not matter */
 	LIMIT_KEEP_FIRST = 8, /* value is the second word; the first stays as it is (cpu.max) */
+	LIMIT_LAST = 16,      /* after all others, the deferred ones too: it overrides them */
 };
 struct limit {
 	enum cg_ctl ctl;
@@ -135,9 +136,12 @@ void limit_list_done(struct limit_list *l);
 /* in_v2: controllers that are in the cgroup2 hierarchy (all of them on v2). */
 int limits_v1(struct limit_list *l, const struct spec_resources *r, uint32_t in_v2, struct err *err) MUST_CHECK;
 int limits_v2(struct limit_list *l, const struct spec_resources *r, uint32_t in_v2, struct err *err) MUST_CHECK;
-int limits_apply(struct cgroup *cg, const struct limit_list *l, bool all_or_nothing, struct err *err) MUST_CHECK;
-/* Build the list that fits cg's layout and apply it. update: all or nothing. */
-int limits_set(struct cgroup *cg, const struct spec_resources *r, bool update, struct err *err) MUST_CHECK;
+/* Build the list that fits cg's layout and apply it; r may be NULL. */
+int limits_set(struct cgroup *cg, const struct spec_resources *r, struct err *err) MUST_CHECK;
+/* The same for a live cgroup, all or nothing. also (may be NULL) is called when everything is written; when it fails, that is
+ * set back, too. What also writes into the same files is overwritten. */
+typedef int limits_also(struct cgroup *cg, const struct spec_resources *r, struct err *err);
+int limits_update(struct cgroup *cg, const struct spec_resources *r, limits_also *also, struct err *err) MUST_CHECK;
 uint64_t limits_weight_of_shares(uint64_t shares);
 bool limits_page_size_ok(const char *page_size);
 
@@ -148,7 +152,7 @@ struct device_list {
 };
 void device_list_build(struct device_list *ret, const struct spec_device_rule *rules, size_t n);
 void device_list_done(struct device_list *l);
-int devices_set(struct cgroup *cg, const struct spec_resources *r, bool update, struct err *err) MUST_CHECK;
+int devices_set(struct cgroup *cg, const struct spec_resources *r, struct err *err) MUST_CHECK;
 
 /* devices_bpf.c */
 struct bpf_insn;
@@ -170,6 +174,7 @@ int systemd_expand_slice(const char *slice, char **ret, struct err *err) MUST_CH
 
 /* cgroup.c: after systemd placed pid in cg->path: open or make that directory in every hierarchy, move pid into those
  * that systemd does not manage, set what systemd has no property for. */
-int cgroup_use_path(struct cgroup *cg, const struct spec_resources *r, pid_t pid, struct err *err) MUST_CHECK;
+int cgroup_use_path(struct cgroup *cg, const struct cgroup_opts *o, const struct spec_resources *r, pid_t pid, struct err *err)
+	MUST_CHECK;
 
 #endif

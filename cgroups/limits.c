@@ -65,11 +65,14 @@ static char *line_of_key(char *text, const char *key)
 /* One done write, and the text that takes it back. */
 struct undo {
 	int dir_fd; /* borrowed */
+	const struct limit *limit;
 	const char *file;
 	char *old; /* owned; NULL: cannot be taken back */
+	char *now; /* owned; what the file says after all writes; NULL: not asked for */
 };
 
-static char *read_old(int dir_fd, const struct limit *l, const char *file)
+/* The value of a file, as it would be written. New string, or NULL. */
+static char *read_value(int dir_fd, const struct limit *l, const char *file)
 {
 	AUTO_FREE char *text = NULL;
 	size_t len = 0;
@@ -114,19 +117,22 @@ static int write_limit(int dir_fd, const struct limit *l, const char **ret_file)
 	return fd_write_file(dir_fd, l->alt_file, l->alt_value ? l->alt_value : l->value);
 }
 
-static void take_back(struct undo *undo, size_t n)
+/* The old values, last first, or the new ones again. Twice: a pair such as limit and memsw may be refused in the wrong order. */
+static bool write_back(const struct undo *undo, size_t n, bool old)
 {
 	bool again = true;
 
-	/* Twice: a pair such as limit and memsw may be refused in the wrong order. */
 	for (int pass = 0; pass < 2 && again; pass++) {
 		again = false;
-		for (size_t i = n; i-- > 0;)
-			if (undo[i].old && fd_write_file(undo[i].dir_fd, undo[i].file, undo[i].old) < 0)
+		for (size_t i = 0; i < n; i++) {
+			const struct undo *u = &undo[old ? n - 1 - i : i];
+			const char *text = old ? u->old : u->now;
+
+			if (text && fd_write_file(u->dir_fd, u->file, text) < 0)
 				again = true;
+		}
 	}
-	if (again)
-		log_warn("some cgroup limits could not be set back after a failed update");
+	return !again;
 }
 
 static int limit_error(struct cgroup *cg, const struct limit *l, const char *file, int dir_fd, int r, struct err *err)
@@ -191,64 +197,139 @@ static int check_usage(struct cgroup *cg, const struct limit_list *l, struct err
 		       (long long)l->memory_limit, (unsigned long long)usage);
 }
 
-int limits_apply(struct cgroup *cg, const struct limit_list *l, bool all_or_nothing, struct err *err)
+struct applier {
+	struct cgroup *cg;
+	bool keep_old;
+	struct undo *undo; /* owned */
+	size_t n_undo;
+};
+
+static void applier_done(struct applier *a)
 {
-	AUTO_FREE struct undo *undo = xcalloc(l->n + 1, sizeof(*undo));
-	AUTO_FREE size_t *later = xcalloc(l->n + 1, sizeof(*later));
-	size_t n_undo = 0, n_later = 0;
-	int r = check_usage(cg, l, err);
-
-	for (size_t k = 0; k < l->n + n_later && r == 0; k++) {
-		bool second = k >= l->n;
-		const struct limit *one = &l->v[second ? later[k - l->n] : k];
-		const char *file = one->file;
-		char *old;
-		int dir_fd = -1;
-
-		r = find_dir(cg, one, &dir_fd, err);
-		if (r != 0) {
-			r = r > 0 ? 0 : r;
-			continue;
-		}
-		old = all_or_nothing ? read_old(dir_fd, one, file) : NULL;
-		if (all_or_nothing && !old && one->alt_file)
-			old = read_old(dir_fd, one, one->alt_file);
-		r = write_limit(dir_fd, one, &file);
-		if (r == 0) {
-			undo[n_undo++] = (struct undo){ dir_fd, file, old };
-			continue;
-		}
-		free(old);
-		if (r == -EINVAL && one->flags & LIMIT_DEFER && !second) {
-			later[n_later++] = k;
-			r = 0;
-		} else if (r == -ENOENT && one->flags & (LIMIT_OPTIONAL | LIMIT_NOOP)) {
-			r = 0;
-		} else if (cg->rootless && (r == -ENOENT || r == -EACCES || r == -EPERM)) {
-			log_warn("linux.resources.%s is not in force: '%s': %s", one->field, file, strerror(-r));
-			r = 0;
-		} else {
-			r = limit_error(cg, one, file, dir_fd, r, err);
-		}
+	for (size_t i = 0; i < a->n_undo; i++) {
+		free(a->undo[i].old);
+		free(a->undo[i].now);
 	}
-	if (r < 0 && all_or_nothing)
-		take_back(undo, n_undo);
-	for (size_t i = 0; i < n_undo; i++)
-		free(undo[i].old);
-	return r;
+	free(a->undo);
 }
 
-int limits_set(struct cgroup *cg, const struct spec_resources *r, bool update, struct err *err)
+/* 1: refused, perhaps for its place in the order; only with may_wait. */
+static int apply_one(struct applier *a, const struct limit *one, bool may_wait, struct err *err)
+{
+	AUTO_FREE char *old = NULL;
+	const char *file = one->file;
+	int dir_fd = -1, r = find_dir(a->cg, one, &dir_fd, err);
+
+	if (r != 0)
+		return r > 0 ? 0 : r;
+	if (a->keep_old) {
+		old = read_value(dir_fd, one, file);
+		if (!old && one->alt_file)
+			old = read_value(dir_fd, one, one->alt_file);
+	}
+	r = write_limit(dir_fd, one, &file);
+	if (r == 0) {
+		a->undo[a->n_undo++] = (struct undo){ dir_fd, one, file, TAKE_PTR(old), NULL };
+		return 0;
+	}
+	if (r == -EINVAL && one->flags & LIMIT_DEFER && may_wait)
+		return 1;
+	if (r == -ENOENT && one->flags & (LIMIT_OPTIONAL | LIMIT_NOOP))
+		return 0;
+	if (a->cg->rootless && (r == -ENOENT || r == -EACCES || r == -EPERM)) {
+		log_warn("linux.resources.%s is not in force: '%s': %s", one->field, file, strerror(-r));
+		return 0;
+	}
+	return limit_error(a->cg, one, file, dir_fd, r, err);
+}
+
+/* In their order; then what was refused for it; then those that override the others. */
+static int apply_all(struct applier *a, const struct limit_list *l, struct err *err)
+{
+	AUTO_FREE size_t *later = xcalloc(l->n + 1, sizeof(*later));
+	size_t n_later = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < l->n && r >= 0; i++) {
+		if (l->v[i].flags & LIMIT_LAST)
+			continue;
+		r = apply_one(a, &l->v[i], true, err);
+		if (r > 0)
+			later[n_later++] = i;
+	}
+	for (size_t i = 0; i < n_later && r >= 0; i++)
+		r = apply_one(a, &l->v[later[i]], false, err);
+	for (size_t i = 0; i < l->n && r >= 0; i++)
+		if (l->v[i].flags & LIMIT_LAST)
+			r = apply_one(a, &l->v[i], false, err);
+	return r < 0 ? r : 0;
+}
+
+static int build(struct limit_list *l, struct cgroup *cg, const struct spec_resources *r, struct err *err)
+{
+	struct cg_hier *v2 = cgroup_v2_hier(cg);
+	uint32_t in_v2 = v2 ? v2->controllers : 0;
+
+	return cg->layout == CGROUP_LAYOUT_V2 ? limits_v2(l, r, in_v2, err) : limits_v1(l, r, in_v2, err);
+}
+
+int limits_set(struct cgroup *cg, const struct spec_resources *r, struct err *err)
 {
 	CLEANUP(limit_list_done) struct limit_list l = { 0 };
-	struct cg_hier *v2 = cgroup_v2_hier(cg);
+	CLEANUP(applier_done) struct applier a = { .cg = cg };
+	int ret = r ? build(&l, cg, r, err) : 0;
+
+	if (ret < 0 || l.n == 0)
+		return ret;
+	a.undo = xcalloc(l.n, sizeof(*a.undo));
+	ret = check_usage(cg, &l, err);
+	return ret < 0 ? ret : apply_all(&a, &l, err);
+}
+
+/* The manager of the unit writes the same files, in its own units: a quota is rounded. What we wrote stays in force. */
+static int apply_also(struct applier *a, const struct spec_resources *r, limits_also *also, struct err *err)
+{
 	int ret;
 
-	if (!r)
-		return 0;
-	if (cg->layout == CGROUP_LAYOUT_V2)
-		ret = limits_v2(&l, r, v2 ? v2->controllers : 0, err);
-	else
-		ret = limits_v1(&l, r, v2 ? v2->controllers : 0, err);
-	return ret < 0 || l.n == 0 ? ret : limits_apply(cg, &l, update, err);
+	for (size_t i = 0; i < a->n_undo; i++)
+		a->undo[i].now = read_value(a->undo[i].dir_fd, a->undo[i].limit, a->undo[i].file);
+	ret = also(a->cg, r, err);
+	if (ret == 0 && !write_back(a->undo, a->n_undo, false))
+		log_warn("some cgroup limits have the values that systemd rounded them to");
+	return ret;
+}
+
+/* v2's swap limit is what is given less the memory limit, which may be the one that is in force. */
+static void complete_swap(struct cgroup *cg, struct spec_resources *r)
+{
+	struct cg_hier *h = cgroup_hier_of(cg, CTL_MEMORY);
+	uint64_t limit;
+
+	if (!h || !h->v2 || !r->mem_swap.set || r->mem_swap.v <= 0 || (r->mem_limit.set && r->mem_limit.v != 0))
+		return;
+	if (cg_hier_dir(h) >= 0 && cg_read_u64(h->dir_fd, "memory.max", &limit) == 0 && limit <= INT64_MAX)
+		r->mem_limit = (struct opt_i64){ (int64_t)limit, true };
+}
+
+int limits_update(struct cgroup *cg, const struct spec_resources *given, limits_also *also, struct err *err)
+{
+	CLEANUP(limit_list_done) struct limit_list l = { 0 };
+	CLEANUP(applier_done) struct applier a = { .cg = cg, .keep_old = true };
+	struct spec_resources now = *given, *r = &now;
+	int ret;
+
+	complete_swap(cg, r);
+	ret = build(&l, cg, r, err);
+
+	if (ret < 0)
+		return ret;
+	a.undo = xcalloc(l.n + 1, sizeof(*a.undo));
+	ret = check_usage(cg, &l, err);
+	if (ret == 0)
+		ret = apply_all(&a, &l, err);
+	if (ret == 0 && also)
+		ret = apply_also(&a, r, also, err);
+	if (ret < 0 && !write_back(a.undo, a.n_undo, true))
+		log_warn("some cgroup limits could not be set back after a failed update");
+	return ret;
 }

@@ -243,6 +243,31 @@ static void add_rdma(struct limit_list *l, const struct spec_resources *r)
 	}
 }
 
+/* Files of lines "KEY VALUE", and the value that takes a line away. */
+static const struct {
+	const char *file, *reset;
+} keyed[] = {
+	{ "io.max", "rbps=max wbps=max riops=max wiops=max" },
+	{ "io.weight", "default" },
+	{ "io.bfq.weight", "default" },
+	{ "io.latency", "target=0" },
+	{ "rdma.max", "hca_handle=max hca_object=max" },
+	{ "misc.max", "max" },
+};
+
+static void add_unified_line(struct limit_list *l, enum cg_ctl ctl, const char *file, const char *value)
+{
+	struct limit *one = limit_add(l, ctl, arena_printf(&l->arena, "unified['%s']", file), file, value);
+
+	one->flags = LIMIT_LAST;
+	for (size_t i = 0; i < ARRAY_SIZE(keyed); i++) {
+		if (!str_eq(file, keyed[i].file) || !strchr(value, ' '))
+			continue;
+		one->key = arena_strndup(&l->arena, value, strcspn(value, " "));
+		one->reset = keyed[i].reset;
+	}
+}
+
 /* The controller of "memory.high" is what stands before the dot; "cgroup.*" files need none. */
 static int add_unified(struct limit_list *l, const struct spec_resources *r, uint32_t in_v2, struct err *err)
 {
@@ -264,16 +289,10 @@ static int add_unified(struct limit_list *l, const struct spec_resources *r, uin
 		/* The kernel takes one line a write; keyed files come with several. */
 		while (first || *value) {
 			char *end = strchrnul(value, '\n'), *next = *end ? end + 1 : end;
-			struct limit *one;
 
 			*end = '\0';
-			if (first || *value) {
-				one = limit_add(l, ctl, arena_printf(&l->arena, "unified['%s']", key), key, value);
-				if (strchr(value, ' ') && !str_eq(key, "cpu.max")) {
-					one->key = arena_strndup(&l->arena, value, strcspn(value, " "));
-					one->reset = "default";
-				}
-			}
+			if (first || *value)
+				add_unified_line(l, ctl, key, value);
 			first = false;
 			value = next;
 		}

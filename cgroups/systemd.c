@@ -6,9 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ANNOTATION_PREFIX "org.systemd.property."
+#define SYSTEMD_DIR	  "/run/systemd/system"
 
 int systemd_expand_slice(const char *slice, char **ret, struct err *err)
 {
@@ -217,6 +219,19 @@ static int adopt_path(struct cgroup *cg, pid_t pid, struct err *err)
 	return 0;
 }
 
+/*
+ * Which manager? An unprivileged user's own. Root of a user namespace may be either: root of a container that runs a systemd of
+ * its own, or a user who became root there (rootless podman); the host's root, who owns the system's manager, is nobody to him.
+ */
+static bool users_manager(bool rootless)
+{
+	struct stat st;
+
+	if (!rootless)
+		return false;
+	return geteuid() != 0 || (stat(SYSTEMD_DIR, &st) == 0 && st.st_uid != 0);
+}
+
 int systemd_create(struct cgroup *cg, const struct cgroup_opts *o, const struct spec_resources *r, pid_t pid, struct err *err)
 {
 	CLEANUP(unit_name_done) struct unit_name u = { 0 };
@@ -228,7 +243,7 @@ int systemd_create(struct cgroup *cg, const struct cgroup_opts *o, const struct 
 	if (ret == 0)
 		ret = build_props(&props, o, &u, r, pid, cg->layout == CGROUP_LAYOUT_V2, err);
 	if (ret == 0)
-		ret = sd_conn_open(&c, o->rootless && geteuid() != 0, err);
+		ret = sd_conn_open(&c, users_manager(o->rootless), err);
 	if (ret < 0)
 		return ret;
 	ret = start_unit(&c, u.unit, &props, name, err);
@@ -240,24 +255,56 @@ int systemd_create(struct cgroup *cg, const struct cgroup_opts *o, const struct 
 	cg->unit = xstrdup(u.unit);
 	ret = adopt_path(cg, pid, err);
 	if (ret == 0)
-		ret = cgroup_use_path(cg, r, pid, err);
+		ret = cgroup_use_path(cg, o, r, pid, err);
 	if (ret < 0)
 		ignore(systemd_destroy(cg, NULL)); /* the first error is the one to report */
 	return ret;
 }
 
+/* The two numbers that are in force; UINT64_MAX: no quota. */
+static bool read_quota(const struct cg_hier *h, uint64_t *quota, uint64_t *period)
+{
+	char text[64] = "", *space;
+
+	if (!h->v2)
+		return cg_read_u64(h->dir_fd, "cpu.cfs_quota_us", quota) == 0 && cg_read_u64(h->dir_fd, "cpu.cfs_period_us", period) == 0;
+	ignore(cg_read(h->dir_fd, "cpu.max", text, sizeof(text))); /* "max 100000" */
+	space = strchr(text, ' ');
+	if (!space)
+		return false;
+	*space = '\0';
+	*quota = UINT64_MAX;
+	return (str_eq(text, "max") || str_to_u64(text, quota) == 0) && str_to_u64(space + 1, period) == 0;
+}
+
+/* The unit's quota is a share of a second: what it is depends on both numbers, of which an update may give one. */
+static void complete_quota(struct cgroup *cg, struct spec_resources *r)
+{
+	struct cg_hier *h = cgroup_hier_of(cg, CTL_CPU);
+	bool given = (r->cpu_quota.set && r->cpu_quota.v) || (r->cpu_period.set && r->cpu_period.v);
+	uint64_t quota = 0, period = 0;
+
+	if (!given || !h || cg_hier_dir(h) < 0 || !read_quota(h, &quota, &period))
+		return;
+	r->cpu_quota = (struct opt_i64){ quota > INT64_MAX ? -1 : (int64_t)quota, true };
+	r->cpu_period = (struct opt_u64){ period, true };
+}
+
+/* Called when the kernel took all values. */
 int systemd_update(struct cgroup *cg, const struct spec_resources *r, struct err *err)
 {
+	struct spec_resources now = *r;
 	CLEANUP(sd_props_done) struct sd_props props = { 0 };
 	CLEANUP(sd_conn_close) struct sd_conn c = { 0 };
 	CLEANUP(sd_call_done) struct sd_call call = { 0 };
 	char name[SD_ERROR_NAME];
 	int ret;
 
-	sd_props_resources(&props, r, cg->layout == CGROUP_LAYOUT_V2);
+	complete_quota(cg, &now);
+	sd_props_resources(&props, &now, cg->layout == CGROUP_LAYOUT_V2);
 	if (!props.n)
 		return 0;
-	ret = sd_conn_open(&c, cg->rootless && geteuid() != 0, err);
+	ret = sd_conn_open(&c, users_manager(cg->rootless), err);
 	if (ret < 0)
 		return ret;
 	sd_call_start(&call, "SetUnitProperties", false);
@@ -286,7 +333,7 @@ int systemd_destroy(struct cgroup *cg, struct err *err)
 
 	if (!cg->unit || directory_is_gone(cg))
 		return 0;
-	r = sd_conn_open(&c, cg->rootless && geteuid() != 0, err);
+	r = sd_conn_open(&c, users_manager(cg->rootless), err);
 	if (r < 0)
 		return r;
 	sd_call_start(&call, "StopUnit", true);

@@ -66,26 +66,97 @@ static uint64_t or_infinity(int64_t v)
 	return v < 0 ? UINT64_MAX : (uint64_t)v;
 }
 
+static void add_quota(struct sd_props *l, int64_t quota, uint64_t period)
+{
+	uint64_t per_second = UINT64_MAX;
+
+	if (!period)
+		period = 100000;
+	if (quota > 0) { /* systemd counts in steps of 10 ms a second, and would round down to none */
+		per_second = (uint64_t)quota > UINT64_MAX / 1000000 ? UINT64_MAX : (uint64_t)quota * 1000000 / period;
+		per_second = per_second > UINT64_MAX - 9999 ? UINT64_MAX : (per_second + 9999) / 10000 * 10000;
+	}
+	(void)sd_props_number(l, "CPUQuotaPerSecUSec", 't', per_second);
+	(void)sd_props_number(l, "CPUQuotaPeriodUSec", 't', period);
+}
+
 static void add_cpu(struct sd_props *l, const struct spec_resources *r, bool v2)
 {
-	uint64_t period = r->cpu_period.set && r->cpu_period.v ? r->cpu_period.v : 100000;
-
 	if (r->cpu_shares.set && r->cpu_shares.v && !(v2 && r->cpu_idle.set && r->cpu_idle.v > 0))
 		(void)sd_props_number(l, v2 ? "CPUWeight" : "CPUShares", 't',
 				      v2 ? limits_weight_of_shares(r->cpu_shares.v) : r->cpu_shares.v);
-	if (r->cpu_quota.set && r->cpu_quota.v) {
-		uint64_t per_second = UINT64_MAX;
-
-		if (r->cpu_quota.v > 0) { /* systemd counts in steps of 10 ms a second, and would round down to none */
-			per_second = (uint64_t)r->cpu_quota.v * 1000000 / period;
-			per_second = (per_second + 9999) / 10000 * 10000;
-		}
-		(void)sd_props_number(l, "CPUQuotaPerSecUSec", 't', per_second);
-		(void)sd_props_number(l, "CPUQuotaPeriodUSec", 't', period);
-	}
+	if (r->cpu_quota.set && r->cpu_quota.v)
+		add_quota(l, r->cpu_quota.v, r->cpu_period.set ? r->cpu_period.v : 0);
 	if (v2) {
 		add_mask(l, "AllowedCPUs", r->cpus);
 		add_mask(l, "AllowedMemoryNodes", r->mems);
+	}
+}
+
+/* A number as the kernel's files take it: "max", or digits, for bytes with a suffix of K to E. */
+static int read_amount(const char *text, uint64_t *ret)
+{
+	static const char suffixes[] = "KMGTPE";
+	size_t digits = strspn(text, "0123456789");
+	char number[32];
+	const char *suffix = NULL;
+	unsigned shift = 0;
+
+	if (str_eq(text, "max")) {
+		*ret = UINT64_MAX;
+		return 0;
+	}
+	if (!digits || digits >= sizeof(number) || (text[digits] && text[digits + 1]))
+		return -EINVAL;
+	(void)snprintf(number, sizeof(number), "%.*s", (int)digits, text);
+	if (text[digits]) {
+		suffix = strchr(suffixes, toupper((unsigned char)text[digits]));
+		if (!suffix)
+			return -EINVAL;
+		shift = 10 * (unsigned)(suffix - suffixes + 1);
+	}
+	if (str_to_u64(number, ret) < 0 || *ret > UINT64_MAX >> shift)
+		return -EINVAL;
+	*ret <<= shift;
+	return 0;
+}
+
+static void add_cpu_max(struct sd_props *l, const char *text)
+{
+	AUTO_FREE char *quota = xstrndup(text, strcspn(text, " "));
+	const char *rest = text + strlen(quota);
+	uint64_t q, period = 0;
+
+	if (read_amount(quota, &q) < 0 || (*rest && str_to_u64(rest + 1, &period) < 0))
+		return;
+	add_quota(l, q > INT64_MAX ? -1 : (int64_t)q, period);
+}
+
+/* What systemd does not know of, it writes its own default over at its next occasion. What is no value in its eyes is left to
+ * the kernel, which tells. */
+static void add_unified(struct sd_props *l, const struct kvlist *unified)
+{
+	static const struct {
+		const char *file, *property;
+	} rows[] = {
+		{ "memory.max", "MemoryMax" }, { "memory.high", "MemoryHigh" },	       { "memory.low", "MemoryLow" },
+		{ "memory.min", "MemoryMin" }, { "memory.swap.max", "MemorySwapMax" }, { "pids.max", "TasksMax" },
+		{ "cpu.weight", "CPUWeight" }, { "io.weight", "IOWeight" },
+	};
+
+	for (size_t i = 0; i < unified->n; i++) {
+		const char *file = unified->v[i].key, *text = unified->v[i].value;
+		uint64_t v;
+
+		if (str_eq(file, "cpu.max"))
+			add_cpu_max(l, text);
+		else if (str_eq(file, "cpuset.cpus"))
+			add_mask(l, "AllowedCPUs", text);
+		else if (str_eq(file, "cpuset.mems"))
+			add_mask(l, "AllowedMemoryNodes", text);
+		for (size_t k = 0; k < ARRAY_SIZE(rows); k++)
+			if (str_eq(file, rows[k].file) && read_amount(str_starts(text, "default ") ? text + 8 : text, &v) == 0)
+				(void)sd_props_number(l, rows[k].property, 't', str_eq(file, "pids.max") && !v ? 1 : v);
 	}
 }
 
@@ -105,6 +176,8 @@ void sd_props_resources(struct sd_props *l, const struct spec_resources *r, bool
 	if (v2 && r->blkio_weight.set && r->blkio_weight.v)
 		(void)sd_props_number(l, "IOWeight", 't',
 				      r->blkio_weight.v < 10 ? 1 : 1 + (uint64_t)(r->blkio_weight.v - 10) * 9999 / 990);
+	if (v2)
+		add_unified(l, &r->unified);
 }
 
 /* Name of a major number in /proc/devices, as "char-NAME"; NULL when it has none. */

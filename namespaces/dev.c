@@ -35,9 +35,9 @@ static int check_existing(int parent, const char *name, const struct spec_device
 }
 
 /* No mknod in a user namespace: the host's node of the same path is bound, from the host's tree or what stands for it. */
-static int bind_device(int parent, const char *name, const struct spec_device *d, struct err *err)
+static int bind_device(struct init_ctx *ctx, int parent, const char *name, const struct spec_device *d, struct err *err)
 {
-	AUTO_CLOSE int tree = sys_open_tree(AT_FDCWD, d->path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	AUTO_CLOSE int tree = mount_clone(ctx, AT_FDCWD, d->path, 0);
 	AUTO_CLOSE int target = -1;
 	struct stat st;
 
@@ -102,14 +102,14 @@ int dev_create(struct init_ctx *ctx, const struct spec_device *d, struct err *er
 		if (errno == EEXIST)
 			return check_existing(parent, name, d, err);
 		if (errno == EPERM && d->type != 'p')
-			return bind_device(parent, name, d, err);
+			return bind_device(ctx, parent, name, d, err);
 		return err_sys(err, -errno, "make device '%s'", d->path);
 	}
 	if (ctx->plan->any_userns && d->type != 'p') {
 		/* It was made, but a mount of a user namespace is nodev: opening it would fail. */
 		if (unlinkat(parent, name, 0) < 0)
 			return err_sys(err, -errno, "device '%s'", d->path);
-		return bind_device(parent, name, d, err);
+		return bind_device(ctx, parent, name, d, err);
 	}
 	if ((d->uid.set && d->uid.v) || (d->gid.set && d->gid.v))
 		if (fchownat(parent, name, d->uid.set ? d->uid.v : 0, d->gid.set ? d->gid.v : 0, AT_SYMLINK_NOFOLLOW) < 0)
@@ -176,7 +176,7 @@ static int bind_console(struct init_ctx *ctx, int peer, const char *dst, struct 
 	target = openat(parent, name, O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666);
 	fd_close(&target);
 	target = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	tree = sys_open_tree(peer, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	tree = mount_clone(ctx, peer, "", AT_EMPTY_PATH);
 	/* In another pid namespace's user namespace the fd may not be cloned directly; its path under devpts is ours, too. */
 	if (target < 0)
 		return err_sys(err, -errno, "make '%s'", dst);

@@ -73,9 +73,12 @@ static int phase_go(struct init_ctx *ctx, struct err *err)
 /* Needs: fds opened before the clone. Must not: come after the cgroup namespace was made. */
 static int phase_cgroup(struct init_ctx *ctx, struct err *err)
 {
-	if (!ctx->container->cgroup)
-		return 0;
-	return cgroup_enter_self(ctx->container->cgroup, ctx->in_v2_cgroup, err);
+	struct container *c = ctx->container;
+
+	if (c->cgroup)
+		return cgroup_enter_self(c->cgroup, ctx->in_v2_cgroup, err);
+	/* systemd has put us into a scope since the clone; mounts of type cgroup show it. */
+	return !ctx->is_exec && c->opts->manager == CGROUP_SYSTEMD ? cgroup_of_self(&c->cgroup, err) : 0;
 }
 
 /* Needs: fds of the namespaces. The user namespace comes first: it gives the right to join those that it owns; when
@@ -217,17 +220,18 @@ static int phase_procfs(struct init_ctx *ctx, struct err *err)
 {
 	AUTO_CLOSE int fd = -1;
 	struct statfs fs;
+	struct stat st;
 
 	if (!needs_procfs(ctx))
 		return 0;
-	fd = mount_new("proc", "proc", NULL, 0, NULL);
+	fd = mount_new(ctx, "proc", "proc", NULL, 0, NULL);
 	if (fd < 0)
 		fd = sys_open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 	if (fd < 0)
 		fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || fstatfs(fd, &fs) < 0)
 		return err_sys(err, -errno, "open procfs");
-	if (fs.f_type != PROC_SUPER_MAGIC)
+	if (fs.f_type != PROC_SUPER_MAGIC || fstat(fd, &st) < 0 || st.st_ino != PROC_ROOT_INO)
 		return err_set(err, EINVAL, "/proc is not a procfs");
 	ctx->process.proc_fd = TAKE_FD(fd);
 	return 0;

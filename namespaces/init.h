@@ -21,10 +21,14 @@ struct init_ctx {
 	int gate_fd;	    /* listening gate, or -1: START comes over sync_fd */
 	int console_fd;	    /* socket that wants the pty master, or -1 */
 	int root_tree_fd;   /* detached tree of the rootfs, opened by the parent, or -1 */
+	bool root_given;    /* root_tree_fd is no copy of what root.path names */
 	int root_fd;	    /* the container's root directory */
 	int host_root_fd;   /* root of the mount namespace before the pivot, when the runtime runs in a chroot; or -1 */
 	int null_fd;	    /* the host's /dev/null as a mount source */
 	int dev_fd;	    /* the container's /dev while devices are made, or -1 */
+	int stage_fd;	    /* where mounts are made when detached ones are denied (stage.c), or -1 */
+	unsigned stage_count; /* places used there */
+	bool staged;	    /* all mounts are made there */
 	int mask_dir_fd;    /* attached shared read-only tmpfs that hides directories, or -1 */
 	const char *mount_context; /* linux.mountLabel where SELinux is enabled, or NULL */
 	struct program_move *move; /* for the child: move first of all; or NULL */
@@ -54,14 +58,26 @@ int rootfs_mask(struct init_ctx *ctx, const char *path, struct err *err);
 int rootfs_readonly_path(struct init_ctx *ctx, const char *path, struct err *err);
 int rootfs_readonly(struct err *err);
 
+/* inode of the root of a procfs */
+#define PROC_ROOT_INO 1
+
 /* mount.c */
 int mount_execute(struct init_ctx *ctx, struct op *op, struct err *err);
 /* The destination below the root as an fd: made when missing, refused when it leads into procfs. */
 int mount_open_target(struct init_ctx *ctx, const char *dst, bool is_dir, struct err *err);
 int mount_cgroup(struct init_ctx *ctx, struct op *op, struct err *err);
-/* fsopen + fsconfig + fsmount; options as in mount(2)'s data. Returns a detached mount's fd. */
-int mount_new(const char *type, const char *source, const char *options, uint64_t ms_flags, struct err *err);
+/* fsopen + fsconfig + fsmount; options as in mount(2)'s data. Returns the fd of a mount for mount_attach(). */
+int mount_new(struct init_ctx *ctx, const char *type, const char *source, const char *options, uint64_t ms_flags, struct err *err);
+/* open_tree: a copy of a mount for mount_attach(). flags: AT_RECURSIVE, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW. -errno. */
+int mount_clone(struct init_ctx *ctx, int dir_fd, const char *path, unsigned flags);
 int mount_attach(int tree_fd, int target_fd, const char *dst, struct err *err);
+
+/* stage.c: the same by mount(2), where those calls are missing or denied. All return -errno. */
+int stage_new(struct init_ctx *ctx, const char *type, const char *source, const char *options, uint64_t ms_flags);
+int stage_clone(struct init_ctx *ctx, int source_fd, bool recursive);
+int stage_move(int from_fd, int to_fd);
+/* Detached mounts cannot be attached here: forget those that the parent opened, and make all others on the stage. */
+int stage_switch(struct init_ctx *ctx);
 
 /* dev.c */
 int dev_create(struct init_ctx *ctx, const struct spec_device *d, struct err *err);

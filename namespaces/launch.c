@@ -30,7 +30,7 @@ void launch_init(struct launch *l, struct container *c, const struct spec_proces
 	x->privileged = l->privileged;
 	x->spec = c->spec;
 	x->plan = &l->plan;
-	x->sync_fd = x->gate_fd = x->console_fd = x->root_tree_fd = x->root_fd = x->host_root_fd = x->null_fd = x->mask_dir_fd = x->dev_fd = x->init_pidfd = -1;
+	x->sync_fd = x->gate_fd = x->console_fd = x->root_tree_fd = x->root_fd = x->host_root_fd = x->null_fd = x->mask_dir_fd = x->dev_fd = x->stage_fd = x->init_pidfd = -1;
 	for (int t = 0; t < NS_TYPES; t++)
 		x->ns_fds[t] = x->own_ns_fds[t] = -1;
 	x->process = (struct process_ctx){
@@ -81,6 +81,7 @@ int launch_open_sources(struct launch *l, const struct create_opts *o, struct er
 		return err_sys(err, -errno, "root.path '%s'", l->plan.rootfs);
 	if (S_ISLNK(st.st_mode) || !S_ISDIR(st.st_mode))
 		return err_set(err, ENOTDIR, "root.path '%s': not a directory", l->plan.rootfs);
+	l->ctx.root_given = root_fd;
 	if (root_fd)
 		l->ctx.root_tree_fd = fcntl(*root_fd, F_DUPFD_CLOEXEC, 3);
 	if (!l->privileged)
@@ -88,8 +89,9 @@ int launch_open_sources(struct launch *l, const struct create_opts *o, struct er
 	if (!root_fd)
 		l->ctx.root_tree_fd = sys_open_tree(AT_FDCWD, l->plan.rootfs,
 						    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
-	/* Root of a user namespace, in a mount namespace of others: the child has one of its own, and opens them there. */
-	if (!root_fd && l->ctx.root_tree_fd == -EPERM) {
+	/* Root of a user namespace, in a mount namespace of others, or nobody may have detached trees: the child has a mount
+	 * namespace of its own, and opens them there. */
+	if (!root_fd && mount_call_denied(l->ctx.root_tree_fd)) {
 		l->ctx.root_tree_fd = -1;
 		return 0;
 	}

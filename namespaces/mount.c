@@ -100,13 +100,10 @@ static int set_options(int fs_fd, const char *type, const char *options, struct 
 	return 0;
 }
 
-int mount_new(const char *type, const char *source, const char *options, uint64_t ms_flags, struct err *err)
+static int new_detached(int fs_fd, const char *type, const char *source, const char *options, uint64_t ms_flags, struct err *err)
 {
-	AUTO_CLOSE int fs_fd = sys_fsopen(type, FSOPEN_CLOEXEC);
 	int r, fd;
 
-	if (fs_fd < 0)
-		return err_sys(err, fs_fd, "mount type '%s'", type);
 	if (source) {
 		r = sys_fsconfig(fs_fd, FSCONFIG_SET_STRING, "source", source, 0);
 		if (r < 0)
@@ -129,10 +126,65 @@ int mount_new(const char *type, const char *source, const char *options, uint64_
 	return fd < 0 ? err_sys(err, fd, "mount type '%s'", type) : fd;
 }
 
+/* devpts takes the group of its maker where a user namespace does not map the one that was asked for. */
+static char *without_gid(const char *options)
+{
+	AUTO_FREE char *copy = xstrdup(options);
+	char *rest = copy, *option;
+	struct buf b = { 0 };
+
+	while ((option = next_option(&rest)))
+		if (!str_starts(option, "gid="))
+			buf_addf(&b, "%s%s", b.len ? "," : "", option);
+	return buf_take(&b);
+}
+
+static int new_on_stage(struct init_ctx *ctx, const char *type, const char *source, const char *options, uint64_t ms_flags)
+{
+	int fd = stage_new(ctx, type, source, options, ms_flags);
+
+	if (fd == -EINVAL && options && strcmp(type, "devpts") == 0) {
+		AUTO_FREE char *less = without_gid(options);
+
+		fd = stage_new(ctx, type, source, less, ms_flags);
+	}
+	return fd;
+}
+
+int mount_new(struct init_ctx *ctx, const char *type, const char *source, const char *options, uint64_t ms_flags, struct err *err)
+{
+	AUTO_CLOSE int fs_fd = ctx->staged ? -ENOSYS : sys_fsopen(type, FSOPEN_CLOEXEC);
+	int fd;
+
+	if (fs_fd < 0 && !mount_call_denied(fs_fd))
+		return err_sys(err, fs_fd, "mount type '%s'", type);
+	fd = fs_fd < 0 ? fs_fd : new_detached(fs_fd, type, source, options, ms_flags, err);
+	/* In a user namespace it is the file system's own EPERM. */
+	if (!mount_call_denied(fd) || (fs_fd >= 0 && fd == -EPERM && ctx->plan->any_userns))
+		return fd;
+	fd = new_on_stage(ctx, type, source, options, ms_flags);
+	return fd < 0 ? err_sys(err, fd, "mount type '%s'", type) : fd;
+}
+
+int mount_clone(struct init_ctx *ctx, int dir_fd, const char *path, unsigned flags)
+{
+	int r = ctx->staged ? -ENOSYS : sys_open_tree(dir_fd, path, flags | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	AUTO_CLOSE int source = -1;
+
+	if (!mount_call_denied(r))
+		return r;
+	if (flags & AT_EMPTY_PATH)
+		return stage_clone(ctx, dir_fd, flags & AT_RECURSIVE);
+	source = openat(dir_fd, path, O_PATH | O_CLOEXEC | (flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0));
+	return source < 0 ? -errno : stage_clone(ctx, source, flags & AT_RECURSIVE);
+}
+
 int mount_attach(int tree_fd, int target_fd, const char *dst, struct err *err)
 {
 	int r = sys_move_mount(tree_fd, "", target_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 
+	if (mount_call_denied(r))
+		r = stage_move(tree_fd, target_fd);
 	return r < 0 ? err_sys(err, r, "mount on '%s'", dst) : 0;
 }
 
@@ -150,8 +202,6 @@ static bool proc_target_allowed(const char *dst)
 			return true;
 	return false;
 }
-
-#define PROC_ROOT_INO 1
 
 static int check_target(int fd, const char *dst, struct err *err)
 {
@@ -231,6 +281,17 @@ static int copy_symlink(struct init_ctx *ctx, const struct op *op, int src_fd, s
 	return 0;
 }
 
+static int stage_source(struct init_ctx *ctx, const struct op *op, struct err *err)
+{
+	AUTO_CLOSE int bundle = open(ctx->container->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd;
+
+	if (!op->src || !*op->src)
+		return err_set(err, EINVAL, "mount on '%s': a bind mount needs a source", op->dst);
+	fd = mount_clone(ctx, bundle, op->src, mount_source_flags(op));
+	return fd < 0 ? err_sys(err, fd, "bind mount source '%s' on '%s'", op->src, op->dst) : fd;
+}
+
 static int bind_mount(struct init_ctx *ctx, struct op *op, struct err *err)
 {
 	const struct spec_mount *m = op->mount;
@@ -239,7 +300,9 @@ static int bind_mount(struct init_ctx *ctx, struct op *op, struct err *err)
 	struct stat st;
 	int r;
 
-	if (op->src_fd < 0) {
+	if (op->src_fd < 0 && ctx->staged) {
+		op->src_fd = stage_source(ctx, op, err);
+	} else if (op->src_fd < 0) {
 		bundle = open(ctx->container->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		op->src_fd = mount_open_source(op, bundle, true, err); /* "/" is what it should be already */
 	}
@@ -265,9 +328,9 @@ static int bind_mount(struct init_ctx *ctx, struct op *op, struct err *err)
 }
 
 /* sysfs needs a network namespace of one's own user namespace; without it the host's tree is shown, as peers do. */
-static int sysfs_fallback(const struct spec_mount *m, struct err *err)
+static int sysfs_fallback(struct init_ctx *ctx, const struct spec_mount *m, struct err *err)
 {
-	int fd = sys_open_tree(AT_FDCWD, "/sys", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	int fd = mount_clone(ctx, AT_FDCWD, "/sys", AT_RECURSIVE);
 
 	if (fd < 0)
 		return err_sys(err, fd, "mount type 'sysfs' on '%s'", m->destination);
@@ -313,10 +376,10 @@ static int make_fs(struct init_ctx *ctx, const struct spec_mount *m, struct err 
 	if (!*type)
 		return err_set(err, EINVAL, "mount on '%s': no type", m->destination);
 	/* tmpcopyup writes first. */
-	fd = mount_new(type, m->source ? m->source : type, options, m->tmpcopyup ? m->flags & ~(uint64_t)MS_RDONLY : m->flags,
+	fd = mount_new(ctx, type, m->source ? m->source : type, options, m->tmpcopyup ? m->flags & ~(uint64_t)MS_RDONLY : m->flags,
 		       err);
 	if (fd == -EPERM && strcmp(type, "sysfs") == 0)
-		fd = sysfs_fallback(m, err);
+		fd = sysfs_fallback(ctx, m, err);
 	return fd < 0 ? err_wrap(err, "mount on '%s'", m->destination) : fd;
 }
 

@@ -24,15 +24,15 @@ static bool own_cgroup_ns(const struct init_ctx *ctx)
 	return ctx->spec->ns[NS_CGROUP].present;
 }
 
-static int bind_hierarchy(const struct cgroup_hierarchy *h, uint64_t flags, struct err *err)
+static int bind_hierarchy(struct init_ctx *ctx, const struct cgroup_hierarchy *h, uint64_t flags, struct err *err)
 {
 	struct mount_attr attr = { .attr_set = mount_attr_from_flags(flags) & ~(uint64_t)MOUNT_ATTR__ATIME, .propagation = MS_PRIVATE };
-	int fd = sys_open_tree(AT_FDCWD, h->path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	int fd = mount_clone(ctx, AT_FDCWD, h->path, 0);
 	int r;
 
 	if (fd < 0)
 		return err_sys(err, fd, "open cgroup '%s'", h->path);
-	r = sys_mount_setattr(fd, "", AT_EMPTY_PATH, &attr);
+	r = mount_change(fd, 0, &attr);
 	if (r < 0) {
 		close(fd);
 		return err_sys(err, r, "cgroup mount attributes");
@@ -46,16 +46,16 @@ static int hierarchy_mount(struct init_ctx *ctx, const struct cgroup_hierarchy *
 
 	if (own_cgroup_ns(ctx)) {
 		if (h->v2)
-			fd = mount_new("cgroup2", "cgroup", NULL, flags, err);
+			fd = mount_new(ctx, "cgroup2", "cgroup", NULL, flags, err);
 		else if (str_starts(h->name, "name=")) {
 			AUTO_FREE char *options = xasprintf("none,%s", h->name);
 
-			fd = mount_new("cgroup", "cgroup", options, flags, err);
+			fd = mount_new(ctx, "cgroup", "cgroup", options, flags, err);
 		} else
-			fd = mount_new("cgroup", "cgroup", h->name, flags, err);
+			fd = mount_new(ctx, "cgroup", "cgroup", h->name, flags, err);
 	}
 	/* Not ours to mount (a user namespace that does not own it): its directory, bound. */
-	return fd < 0 ? bind_hierarchy(h, flags, err) : fd;
+	return fd < 0 ? bind_hierarchy(ctx, h, flags, err) : fd;
 }
 
 static int mount_unified(struct init_ctx *ctx, struct op *op, const struct cgroup_hierarchy *h, struct err *err)
@@ -90,7 +90,7 @@ static void link_controllers(int dir_fd, const char *names)
 static int mount_v1_tree(struct init_ctx *ctx, struct op *op, const struct cgroup_hierarchy *list, size_t n, struct err *err)
 {
 	uint64_t flags = op->flags & ~(uint64_t)MS_RDONLY;
-	AUTO_CLOSE int top = mount_new("tmpfs", "tmpfs", "mode=755", flags, err);
+	AUTO_CLOSE int top = mount_new(ctx, "tmpfs", "tmpfs", "mode=755", flags, err);
 	AUTO_CLOSE int target = -1;
 	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY };
 	int r;
@@ -116,8 +116,41 @@ static int mount_v1_tree(struct init_ctx *ctx, struct op *op, const struct cgrou
 	}
 	if (r < 0 || !(op->flags & MS_RDONLY))
 		return r;
-	r = sys_mount_setattr(top, "", AT_EMPTY_PATH, &ro);
+	r = mount_change(top, 0, &ro);
 	return r < 0 ? err_sys(err, r, "make '%s' read-only", op->dst) : 0;
+}
+
+/* The host's view, read-only. Where that cannot be said of all mounts of a tree at once, without the hierarchies of v1 in it. */
+static int readonly_view(struct init_ctx *ctx)
+{
+	struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE };
+	AUTO_CLOSE int tree = mount_clone(ctx, AT_FDCWD, "/sys/fs/cgroup", AT_RECURSIVE);
+	int r = tree < 0 ? tree : mount_change(tree, AT_RECURSIVE, &ro);
+
+	if (r == -ENOENT || r == 0)
+		return r < 0 ? r : TAKE_FD(tree);
+	fd_close(&tree);
+	tree = mount_clone(ctx, AT_FDCWD, "/sys/fs/cgroup", 0);
+	r = tree < 0 ? tree : mount_change(tree, 0, &ro);
+	return r < 0 ? r : TAKE_FD(tree);
+}
+
+/* No cgroup of its own (rootless, or disabled): the cgroup namespace's view or else the host's, read-only. */
+static int mount_foreign(struct init_ctx *ctx, struct op *op, struct err *err)
+{
+	AUTO_CLOSE int tree = -1;
+	AUTO_CLOSE int target = -1;
+
+	if (own_cgroup_ns(ctx) && cgroup_detect() == CGROUP_LAYOUT_V2)
+		tree = mount_new(ctx, "cgroup2", "cgroup", NULL, op->flags | MS_RDONLY, NULL);
+	if (tree < 0)
+		tree = readonly_view(ctx);
+	if (tree == -ENOENT)
+		return 0;
+	if (tree < 0)
+		return err_sys(err, tree, "bind /sys/fs/cgroup");
+	target = mount_open_target(ctx, op->dst, true, err);
+	return target < 0 ? target : mount_attach(tree, target, op->dst, err);
 }
 
 int mount_cgroup(struct init_ctx *ctx, struct op *op, struct err *err)
@@ -125,19 +158,8 @@ int mount_cgroup(struct init_ctx *ctx, struct op *op, struct err *err)
 	const struct cgroup_hierarchy *list = NULL;
 	size_t n = ctx->container->cgroup ? cgroup_hierarchies(ctx->container->cgroup, &list) : 0;
 
-	if (!n) {
-		/* No cgroup of its own (rootless, or disabled): the host's view, read-only. */
-		AUTO_CLOSE int tree = sys_open_tree(AT_FDCWD, "/sys/fs/cgroup", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-		struct mount_attr ro = { .attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE };
-		AUTO_CLOSE int target = -1;
-
-		if (tree == -ENOENT)
-			return 0;
-		if (tree < 0 || sys_mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &ro) < 0)
-			return err_sys(err, tree < 0 ? tree : -EPERM, "bind /sys/fs/cgroup");
-		target = mount_open_target(ctx, op->dst, true, err);
-		return target < 0 ? target : mount_attach(tree, target, op->dst, err);
-	}
+	if (!n)
+		return mount_foreign(ctx, op, err);
 	if (n == 1 && list[0].v2)
 		return mount_unified(ctx, op, &list[0], err);
 	return mount_v1_tree(ctx, op, list, n, err);

@@ -2,6 +2,7 @@
 #include "namespaces/init.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/netlink.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,112 +32,74 @@ int netdev_loopback_up(struct err *err)
 	return 0;
 }
 
-struct message {
-	struct nlmsghdr head;
-	char body[1024];
-};
-
-static void add_attr(struct message *m, unsigned short type, const void *data, size_t n)
-{
-	size_t at = NLMSG_ALIGN(m->head.nlmsg_len);
-	struct rtattr a = { .rta_len = (unsigned short)RTA_LENGTH(n), .rta_type = type };
-
-	if (at + RTA_SPACE(n) > sizeof(*m))
-		return; /* cannot happen: names and addresses are short */
-	memcpy((char *)m + at, &a, sizeof(a));
-	memcpy((char *)m + at + RTA_LENGTH(0), data, n);
-	m->head.nlmsg_len = (uint32_t)(at + RTA_LENGTH(n));
-}
-
-static int ask(int fd, struct message *m)
-{
-	struct {
-		struct nlmsghdr head;
-		struct nlmsgerr error;
-		char rest[1024];
-	} reply;
-
-	m->head.nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
-	if (send(fd, m, m->head.nlmsg_len, 0) < 0)
-		return -errno;
-	if (recv(fd, &reply, sizeof(reply), 0) < (ssize_t)sizeof(reply.head))
-		return -EIO;
-	return reply.head.nlmsg_type == NLMSG_ERROR ? reply.error.error : -EPROTO;
-}
-
 static int link_request(int fd, unsigned index, unsigned flags, unsigned change, const char *name, int netns_fd)
 {
-	struct message m = { .head = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)), .nlmsg_type = RTM_SETLINK } };
 	struct ifinfomsg info = { .ifi_index = (int)index, .ifi_flags = flags, .ifi_change = change };
+	AUTO_BUF struct buf b = { 0 };
+	size_t message = nl_begin(&b, RTM_SETLINK, NLM_F_ACK, &info, sizeof(info));
 
-	memcpy(m.body, &info, sizeof(info));
 	if (name)
-		add_attr(&m, IFLA_IFNAME, name, strlen(name) + 1);
+		nl_put_string(&b, IFLA_IFNAME, name);
 	if (netns_fd >= 0)
-		add_attr(&m, IFLA_NET_NS_FD, &netns_fd, sizeof(netns_fd));
-	return ask(fd, &m);
+		nl_put_u32(&b, IFLA_NET_NS_FD, (uint32_t)netns_fd);
+	nl_end(&b, message);
+	return nl_talk(fd, &b, NULL, NULL);
 }
 
 struct addresses {
-	struct message *v; /* ready RTM_NEWADDR requests but for the index */
-	size_t n;
+	unsigned index; /* whose */
+	struct buf requests; /* RTM_NEWADDR, ready but for the index of the interface */
 };
 
-static void keep_address(struct addresses *list, const struct nlmsghdr *h, const struct ifaddrmsg *addr)
+/* A permanent address of global scope, of any family. */
+static int keep_address(void *ctx, const struct nlmsghdr *h)
 {
-	struct message m = { .head = { .nlmsg_len = NLMSG_LENGTH(sizeof(*addr)), .nlmsg_type = RTM_NEWADDR,
-				       .nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE } };
-	size_t left = h->nlmsg_len - NLMSG_LENGTH(sizeof(*addr));
-	const char *p = (const char *)h + NLMSG_LENGTH(sizeof(*addr));
+	static const uint16_t kept[] = { IFA_LOCAL, IFA_ADDRESS, IFA_BROADCAST };
+	struct addresses *list = ctx;
+	struct ifaddrmsg addr;
+	size_t message;
 
-	memcpy(m.body, addr, sizeof(*addr));
-	while (left >= sizeof(struct rtattr)) {
-		struct rtattr a;
+	if (h->nlmsg_type != RTM_NEWADDR || h->nlmsg_len < NLMSG_LENGTH(sizeof(addr)))
+		return 0;
+	memcpy(&addr, NLMSG_DATA(h), sizeof(addr));
+	if (addr.ifa_index != list->index || addr.ifa_scope != RT_SCOPE_UNIVERSE || !(addr.ifa_flags & IFA_F_PERMANENT))
+		return 0;
+	message = nl_begin(&list->requests, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, &addr, sizeof(addr));
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+		size_t n = 0;
+		const void *p = nl_attr(h, sizeof(addr), kept[i], &n);
 
-		memcpy(&a, p, sizeof(a));
-		if (a.rta_len < sizeof(a) || a.rta_len > left)
-			break;
-		if (a.rta_type == IFA_LOCAL || a.rta_type == IFA_ADDRESS || a.rta_type == IFA_BROADCAST)
-			add_attr(&m, a.rta_type, p + RTA_LENGTH(0), a.rta_len - RTA_LENGTH(0));
-		p += RTA_ALIGN(a.rta_len);
-		left -= RTA_ALIGN(a.rta_len) < left ? RTA_ALIGN(a.rta_len) : left;
+		if (p)
+			nl_put(&list->requests, kept[i], p, n);
 	}
-	list->v = xreallocarray(list->v, list->n + 1, sizeof(*list->v));
-	list->v[list->n++] = m;
+	nl_end(&list->requests, message);
+	return 0;
 }
 
-/* The permanent addresses of global scope, of any family. */
-static int dump_addresses(int fd, unsigned index, struct addresses *ret)
+static int dump_addresses(int fd, struct addresses *list)
 {
-	struct message m = { .head = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct ifaddrmsg)), .nlmsg_type = RTM_GETADDR,
-				       .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP } };
-	_Alignas(struct nlmsghdr) char buf[16384];
+	const struct ifaddrmsg any = { .ifa_family = AF_UNSPEC };
+	AUTO_BUF struct buf b = { 0 };
 
-	if (send(fd, &m, m.head.nlmsg_len, 0) < 0)
-		return -errno;
-	for (;;) {
-		ssize_t got = recv(fd, buf, sizeof(buf), 0);
-		size_t left;
+	nl_end(&b, nl_begin(&b, RTM_GETADDR, NLM_F_DUMP, &any, sizeof(any)));
+	return nl_query(fd, &b, keep_address, list);
+}
 
-		if (got <= 0)
-			return got < 0 ? -errno : -EIO;
-		left = (size_t)got;
-		for (struct nlmsghdr *h = (struct nlmsghdr *)buf; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
-			struct ifaddrmsg addr;
+/* The interface has another index in its new namespace. */
+static void set_index(struct buf *requests, unsigned index)
+{
+	uint32_t value = index;
+	struct nlmsghdr h;
 
-			if (h->nlmsg_type == NLMSG_DONE)
-				return 0;
-			if (h->nlmsg_type != RTM_NEWADDR)
-				return -EPROTO;
-			memcpy(&addr, NLMSG_DATA(h), sizeof(addr));
-			if (addr.ifa_index == index && addr.ifa_scope == RT_SCOPE_UNIVERSE && (addr.ifa_flags & IFA_F_PERMANENT))
-				keep_address(ret, h, &addr);
-		}
+	for (size_t at = 0; at < requests->len; at += h.nlmsg_len) {
+		memcpy(&h, requests->p + at, sizeof(h));
+		memcpy(requests->p + at + NLMSG_HDRLEN + offsetof(struct ifaddrmsg, ifa_index), &value, sizeof(value));
 	}
 }
 
 static int restore_inside(const struct spec_net_device *d, struct addresses *list, int fd, struct err *err)
 {
+	static const int there_already[] = { EEXIST, 0 };
 	unsigned index = if_nametoindex(d->name);
 	int r;
 
@@ -144,16 +107,10 @@ static int restore_inside(const struct spec_net_device *d, struct addresses *lis
 		return 0; /* a template: the kernel chose the name; the device has the highest index, but nobody promises that */
 	if (!index)
 		return err_sys(err, -errno, "linux.netDevices '%s': find '%s' inside", d->host_name, d->name);
-	for (size_t i = 0; i < list->n; i++) {
-		struct ifaddrmsg addr;
-
-		memcpy(&addr, list->v[i].body, sizeof(addr));
-		addr.ifa_index = index;
-		memcpy(list->v[i].body, &addr, sizeof(addr));
-		r = ask(fd, &list->v[i]);
-		if (r < 0 && r != -EEXIST)
-			return err_sys(err, r, "linux.netDevices '%s': restore an address", d->host_name);
-	}
+	set_index(&list->requests, index);
+	r = nl_talk(fd, &list->requests, there_already, NULL);
+	if (r < 0)
+		return err_sys(err, r, "linux.netDevices '%s': restore its addresses", d->host_name);
 	r = link_request(fd, index, IFF_UP, IFF_UP, NULL, -1);
 	return r < 0 ? err_sys(err, r, "linux.netDevices '%s': bring it up", d->host_name) : 0;
 }
@@ -166,8 +123,8 @@ static int in_namespace(const struct spec_net_device *d, struct addresses *list,
 
 	if (own < 0 || setns(netns_fd, CLONE_NEWNET) < 0)
 		return err_sys(err, -errno, "enter the container's network namespace");
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	r = fd < 0 ? err_sys(err, -errno, "netlink socket") : restore_inside(d, list, fd, err);
+	fd = nl_socket(NETLINK_ROUTE);
+	r = fd < 0 ? err_sys(err, fd, "netlink socket") : restore_inside(d, list, fd, err);
 	if (setns(own, CLONE_NEWNET) < 0)
 		return err_sys(err, -errno, "return to own network namespace");
 	return r;
@@ -175,22 +132,22 @@ static int in_namespace(const struct spec_net_device *d, struct addresses *list,
 
 int netdev_move(const struct spec_net_device *d, int netns_fd, struct err *err)
 {
-	AUTO_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	AUTO_CLOSE int fd = nl_socket(NETLINK_ROUTE);
 	unsigned index = if_nametoindex(d->host_name);
-	struct addresses list = { 0 };
+	struct addresses list = { .index = index };
 	int r;
 
 	if (fd < 0)
-		return err_sys(err, -errno, "netlink socket");
+		return err_sys(err, fd, "netlink socket");
 	if (!index)
 		return err_sys(err, -ENODEV, "linux.netDevices '%s'", d->host_name);
-	r = dump_addresses(fd, index, &list);
+	r = dump_addresses(fd, &list);
 	if (!r)
 		r = link_request(fd, index, 0, IFF_UP, NULL, -1);
 	if (!r)
 		r = link_request(fd, index, 0, 0, d->name, netns_fd);
 	r = r < 0 ? err_sys(err, r, "linux.netDevices '%s': move it as '%s'", d->host_name, d->name) :
 		    in_namespace(d, &list, netns_fd, err);
-	free(list.v);
+	buf_done(&list.requests);
 	return r;
 }

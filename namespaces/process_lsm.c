@@ -36,7 +36,7 @@ static int open_proc_file(int proc_fd, const char *path, int flags)
 	if (proc_fd < 0)
 		return -ENOSYS;
 	fd = sys_openat2(proc_fd, path, &how);
-	if (fd == -ENOSYS || fd == -EPERM) {
+	if (fd == -ENOSYS || fd == -EPERM || fd == -EACCES) {
 		fd = openat(proc_fd, path, flags | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
 		fd = fd < 0 ? -errno : fd;
 	}
@@ -119,6 +119,8 @@ static int set_apparmor(int proc_fd, const char *profile, struct err *err)
 	r = write_proc(proc_fd, "thread-self/attr/apparmor/exec", text);
 	if (r == -ENOENT) /* a kernel before 5.8 has one file for all modules; a missing profile is ENOENT there, too */
 		r = write_proc(proc_fd, "thread-self/attr/exec", text);
+	if (r == -ENOENT)
+		return err_set(err, ENOENT, "apparmor profile '%s': no profile of this name is loaded (apparmor_parser loads it)", profile);
 	return r < 0 ? err_sys(err, r, "apply apparmor profile '%s' (/proc/thread-self/attr/apparmor/exec)", profile) : 0;
 }
 

@@ -4,6 +4,7 @@
 #include "runtime/base/path.h"
 #include "runtime/base/str.h"
 #include "runtime/base/sys.h"
+#include "runtime/mount_tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,36 +77,58 @@ static int open_place(const struct init_ctx *ctx, bool *ret_is_root)
 	return fd;
 }
 
+/* A detached copy of the root over place. */
+static int attach_detached(struct init_ctx *ctx, int place, bool place_is_root)
+{
+	struct mount_attr private = { .propagation = MS_PRIVATE };
+	int r = 0;
+
+	if (ctx->root_tree_fd < 0)
+		ctx->root_tree_fd = sys_open_tree(AT_FDCWD, ctx->plan->rootfs,
+						  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
+	if (ctx->root_tree_fd < 0)
+		return ctx->root_tree_fd;
+	/* pivot_root refuses a parent mount, and a new root, that is shared. */
+	if (place_is_root)
+		r = sys_mount_setattr(place, "", AT_EMPTY_PATH, &private);
+	return r < 0 ? r : sys_move_mount(ctx->root_tree_fd, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+/* The same by mount(2), which this and every later mount then are. */
+static int attach_staged(struct init_ctx *ctx, int place, int denied)
+{
+	struct mount_attr private = { .propagation = MS_PRIVATE };
+	int r = ctx->root_given ? denied : stage_switch(ctx);
+
+	if (r < 0)
+		return r;
+	fd_close(&ctx->root_tree_fd);
+	ctx->root_tree_fd = mount_clone(ctx, AT_FDCWD, ctx->plan->rootfs, AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
+	if (ctx->root_tree_fd < 0)
+		return ctx->root_tree_fd;
+	r = mount_change(ctx->stage_fd, 0, &private);
+	return r < 0 ? r : stage_move(ctx->root_tree_fd, place);
+}
+
 int rootfs_attach(struct init_ctx *ctx, struct err *err)
 {
-	const char *rootfs = ctx->plan->rootfs;
-	struct mount_attr attr = { .propagation = MS_PRIVATE };
+	bool shared = ctx->spec->rootfs_propagation & MS_SHARED;
+	struct mount_attr attr = { .propagation = shared ? MS_PRIVATE : MS_SLAVE };
 	bool is_root;
 	AUTO_CLOSE int place = open_place(ctx, &is_root);
-	int r = 0;
+	int r;
 
 	if (place < 0)
 		return err_sys(err, -errno, "open '/'");
-	if (ctx->root_tree_fd < 0)
-		ctx->root_tree_fd =
-			sys_open_tree(AT_FDCWD, rootfs, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
-	if (ctx->root_tree_fd < 0)
-		return err_sys(err, ctx->root_tree_fd, "open rootfs '%s'", rootfs);
-	/* pivot_root refuses a parent mount, and a new root, that is shared. */
-	if (is_root)
-		r = sys_mount_setattr(place, "", AT_EMPTY_PATH, &attr);
-	if (r == -ENOSYS && ctx->host_root_fd < 0)
-		r = mount(NULL, "/", NULL, MS_PRIVATE, NULL) < 0 ? -errno : 0;
+	r = attach_detached(ctx, place, is_root);
+	if (mount_call_denied(r))
+		r = attach_staged(ctx, place, r);
 	if (r < 0)
-		return err_sys(err, r, "make '/' private");
-	r = sys_move_mount(ctx->root_tree_fd, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-	if (r < 0)
-		return err_sys(err, r, "mount rootfs '%s'", rootfs);
+		return err_sys(err, r, "mount rootfs '%s'", ctx->plan->rootfs);
 	ctx->root_fd = TAKE_FD(ctx->root_tree_fd);
-	/* A rootfs that is shared with the host must not carry our mounts there. */
-	attr.propagation = ctx->spec->rootfs_propagation & MS_SHARED ? 0 : MS_SLAVE;
-	if (attr.propagation)
-		(void)!sys_mount_setattr(ctx->root_fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr);
+	/* A rootfs that is shared with the host must not carry our mounts there. When that is wished, the root itself still may not be
+	 * shared before the pivot. */
+	(void)!mount_change(ctx->root_fd, shared ? 0 : AT_RECURSIVE, &attr);
 	return 0;
 }
 
@@ -125,6 +148,10 @@ static int pivot(struct init_ctx *ctx, struct err *err)
 	/* The old root now lies over the new one at "/"; nothing of its unmounting may travel back to the host. */
 	if (fchdir(old) < 0 || mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return err_sys(err, -errno, "make the old root a slave");
+	/* The stage covers the old root. */
+	if (ctx->stage_fd >= 0 && umount2(".", MNT_DETACH) < 0)
+		return err_sys(err, -errno, "unmount the stage");
+	fd_close(&ctx->stage_fd);
 	if (umount2(".", MNT_DETACH) < 0)
 		return err_sys(err, -errno, "unmount the old root");
 	return chdir("/") < 0 ? err_sys(err, -errno, "enter '/'") : 0;
@@ -155,7 +182,7 @@ int rootfs_readonly(struct err *err)
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
 	int r = sys_mount_setattr(AT_FDCWD, "/", 0, &attr);
 
-	if (r == -ENOSYS)
+	if (mount_call_denied(r))
 		r = mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0 ? -errno : 0;
 	return r < 0 ? err_sys(err, r, "make the root read-only") : 0;
 }
@@ -173,7 +200,7 @@ static int mask_directory(struct init_ctx *ctx, int target, const char *path, st
 
 	/* One empty read-only tmpfs serves all masks: a superblock for each hurts on hosts with many CPUs. */
 	if (ctx->mask_dir_fd < 0) {
-		tree = mount_new("tmpfs", "tmpfs", "size=0k,nr_inodes=2,mode=0555", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, err);
+		tree = mount_new(ctx, "tmpfs", "tmpfs", "size=0k,nr_inodes=2,mode=0555", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, err);
 		if (tree < 0)
 			return tree;
 		r = mount_attach(tree, target, path, err);
@@ -181,7 +208,7 @@ static int mask_directory(struct init_ctx *ctx, int target, const char *path, st
 			ctx->mask_dir_fd = TAKE_FD(tree);
 		return r;
 	}
-	tree = sys_open_tree(ctx->mask_dir_fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	tree = mount_clone(ctx, ctx->mask_dir_fd, "", AT_EMPTY_PATH);
 	if (tree < 0)
 		return err_sys(err, tree, "linux.maskedPaths '%s'", path);
 	return mount_attach(tree, target, path, err);
@@ -202,7 +229,7 @@ int rootfs_mask(struct init_ctx *ctx, const char *path, struct err *err)
 	if (S_ISDIR(st.st_mode))
 		return mask_directory(ctx, target, path, err);
 	/* The host's /dev/null, checked before the container's mounts: not the one an image may have replaced. */
-	tree = sys_open_tree(ctx->null_fd, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	tree = mount_clone(ctx, ctx->null_fd, "", AT_EMPTY_PATH);
 	if (tree < 0)
 		return err_sys(err, tree, "linux.maskedPaths '%s'", path);
 	return mount_attach(tree, target, path, err);
@@ -219,10 +246,10 @@ int rootfs_readonly_path(struct init_ctx *ctx, const char *path, struct err *err
 		return 0;
 	if (target < 0)
 		return err_sys(err, target, "linux.readonlyPaths '%s'", path);
-	tree = sys_open_tree(target, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	tree = mount_clone(ctx, target, "", AT_EMPTY_PATH | AT_RECURSIVE);
 	if (tree < 0)
 		return err_sys(err, tree, "linux.readonlyPaths '%s'", path);
-	r = sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr);
+	r = mount_change(tree, 0, &attr);
 	if (r < 0)
 		return err_sys(err, r, "linux.readonlyPaths '%s'", path);
 	return mount_attach(tree, target, path, err);

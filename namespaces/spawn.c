@@ -19,7 +19,7 @@ static pid_t clone_child(struct init_ctx *ctx, uint64_t flags, int cgroup_fd, in
 		ctx->in_v2_cgroup = false;
 		pid = sys_clone3(flags, -1, ret_pidfd);
 	}
-	if (pid == -ENOSYS || (pid == -EPERM && !(flags & CLONE_NEWUSER))) {
+	if (pid == -ENOSYS || pid == -EPERM || pid == -EACCES) {
 		ctx->in_v2_cgroup = false;
 		pid = sys_clone(flags, ret_pidfd);
 	}

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/statfs.h>
+#include <unistd.h>
 
 /* sysctl(8): the first separator decides; with '.' first, a '/' inside a part stands for a dot of a name. */
 static void key_to_path(const char *key, char *path, size_t size)
@@ -70,6 +71,17 @@ int sysctl_check(const struct spec *s, const struct plan *plan, struct err *err)
 	return 0;
 }
 
+/*
+ * Profiles of AppArmor go by paths, and in a procfs that is mounted nowhere a sysctl's path is /sys/...: what the profile of a container
+ * around us says of sysfs then holds for it. The procfs at its place is the host's, as long as the root is not pivoted.
+ */
+static int open_at_place(const char *path)
+{
+	AUTO_CLOSE int proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return proc_fd < 0 ? -errno : path_open_in_root(proc_fd, path, O_WRONLY, 0);
+}
+
 int sysctl_write(int proc_fd, const char *key, const char *value, struct err *err)
 {
 	AUTO_CLOSE int fd = -1;
@@ -79,6 +91,8 @@ int sysctl_write(int proc_fd, const char *key, const char *value, struct err *er
 
 	key_to_path(key, path, sizeof(path));
 	fd = path_open_in_root(proc_fd, path, O_WRONLY, 0);
+	if (fd == -EACCES || fd == -EPERM)
+		fd = open_at_place(path);
 	if (fd < 0)
 		return err_sys(err, fd, "linux.sysctl '%s'", key);
 	if (fstatfs(fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)

@@ -60,6 +60,8 @@ struct container {
 	struct kvlist annotations;
 	struct arena arena;
 	bool restored;
+	bool cgroup_rw;	     /* create: a cgroup mount of the container is writable */
+	uint32_t cgroup_uid; /* create: who owns the cgroup when it is delegated; host uid of process.user */
 	bool cgroup_pending; /* the cgroup is named in the state, but its making may not have come to its end */
 	char *intel_rdt_dir, *intel_rdt_mon_dir; /* directories that delete removes, or NULL */
 };

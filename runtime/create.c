@@ -106,7 +106,7 @@ int container_write_pid_file(const char *path, pid_t pid, struct err *err)
 	return r < 0 ? err_sys(err, r, "--pid-file '%s'", path) : 0;
 }
 
-static struct cgroup_opts cgroup_options(struct container *c, bool rw_mount)
+static struct cgroup_opts cgroup_options(struct container *c)
 {
 	const struct spec *s = c->spec;
 
@@ -116,7 +116,8 @@ static struct cgroup_opts cgroup_options(struct container *c, bool rw_mount)
 		.manager = c->opts->manager,
 		.rootless = c->opts->rootless,
 		.new_cgroup_ns = s->ns[NS_CGROUP].present && !s->ns[NS_CGROUP].path,
-		.rw_mount = rw_mount,
+		.rw_mount = c->cgroup_rw,
+		.owner_uid = c->cgroup_uid,
 		.annotations = &s->annotations,
 	};
 }
@@ -148,13 +149,15 @@ static int save_pending(const struct cgroup *cg, void *arg, struct err *err)
 
 int container_make_cgroup(struct container *c, bool rw_mount, bool userns, struct err *err)
 {
-	struct cgroup_opts o = cgroup_options(c, rw_mount);
 	const struct cgroup_hierarchy *none;
+	struct cgroup_opts o;
 	int r;
 
-	o.owner_uid = userns && c->spec->has_process ? host_uid(c->spec, c->spec->process.user.uid) :
-		      c->spec->has_process	     ? c->spec->process.user.uid :
-						       0;
+	c->cgroup_rw = rw_mount;
+	c->cgroup_uid = userns && c->spec->has_process ? host_uid(c->spec, c->spec->process.user.uid) :
+			c->spec->has_process	       ? c->spec->process.user.uid :
+							 0;
+	o = cgroup_options(c);
 	if (o.manager == CGROUP_DISABLED)
 		return 0;
 	if (o.manager == CGROUP_SYSTEMD)
@@ -176,7 +179,7 @@ int container_make_cgroup(struct container *c, bool rw_mount, bool userns, struc
 
 int container_cgroup_with_pid(struct container *c, pid_t pid, struct err *err)
 {
-	struct cgroup_opts o = cgroup_options(c, false);
+	struct cgroup_opts o = cgroup_options(c);
 
 	if (c->opts->manager != CGROUP_SYSTEMD)
 		return 0;

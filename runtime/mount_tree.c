@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mount.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static const struct {
@@ -37,13 +39,79 @@ uint64_t mount_attr_from_flags(uint64_t ms)
 	return attr;
 }
 
+bool mount_call_denied(int r)
+{
+	return r == -ENOSYS || r == -EPERM || r == -EACCES;
+}
+
+/* The flags that a mount has, as mount(2) wants to hear them again. */
+static uint64_t mount_flags_of(const struct statfs *fs)
+{
+	static const struct {
+		long st;
+		uint64_t ms;
+	} map[] = {
+		{ ST_RDONLY, MS_RDONLY },   { ST_NOSUID, MS_NOSUID },	      { ST_NODEV, MS_NODEV },	  { ST_NOEXEC, MS_NOEXEC },
+		{ ST_NOATIME, MS_NOATIME }, { ST_NODIRATIME, MS_NODIRATIME }, { ST_RELATIME, MS_RELATIME }, { 0x2000, MS_NOSYMFOLLOW },
+	};
+	uint64_t ms = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(map); i++)
+		if (fs->f_flags & map[i].st)
+			ms |= map[i].ms;
+	return ms & (MS_NOATIME | MS_RELATIME) ? ms : ms | MS_STRICTATIME;
+}
+
+static uint64_t change_flags(uint64_t ms, const struct mount_attr *attr)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(attr_map); i++) {
+		if (attr->attr_clr & attr_map[i].attr)
+			ms &= ~attr_map[i].ms;
+		if (attr->attr_set & attr_map[i].attr)
+			ms |= attr_map[i].ms;
+	}
+	if (attr->attr_clr & MOUNT_ATTR__ATIME) {
+		ms &= ~(uint64_t)ATIME_FLAGS;
+		ms |= attr->attr_set & MOUNT_ATTR_NOATIME ? MS_NOATIME : attr->attr_set & MOUNT_ATTR_STRICTATIME ? MS_STRICTATIME : MS_RELATIME;
+	}
+	return ms;
+}
+
+static int change_by_mount(int fd, unsigned at_flags, const struct mount_attr *attr)
+{
+	char path[FD_PROC_PATH_LEN];
+	struct statfs fs;
+
+	fd_proc_path(fd, path);
+	if (attr->attr_set || attr->attr_clr) {
+		if (at_flags & AT_RECURSIVE || attr->attr_set & MOUNT_ATTR_IDMAP)
+			return -EOPNOTSUPP;
+		if (fstatfs(fd, &fs) < 0 ||
+		    mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | change_flags(mount_flags_of(&fs), attr), NULL) < 0)
+			return -errno;
+	}
+	if (attr->propagation && mount(NULL, path, NULL, attr->propagation | (at_flags & AT_RECURSIVE ? MS_REC : 0), NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+int mount_change(int fd, unsigned at_flags, struct mount_attr *attr)
+{
+	int r = sys_mount_setattr(fd, "", AT_EMPTY_PATH | at_flags, attr), again;
+
+	if (!mount_call_denied(r))
+		return r;
+	again = change_by_mount(fd, at_flags, attr);
+	return again < 0 ? r : 0; /* EINVAL of a detached mount says less than the first error */
+}
+
 int mount_set_attr(int fd, unsigned at_flags, struct mount_attr *attr, const char *dst, struct err *err)
 {
 	int r;
 
 	if (!attr->attr_set && !attr->attr_clr && !attr->propagation)
 		return 0;
-	r = sys_mount_setattr(fd, "", AT_EMPTY_PATH | at_flags, attr);
+	r = mount_change(fd, at_flags, attr);
 	return r < 0 ? err_sys(err, r, "set mount attributes of '%s'", dst) : 0;
 }
 

@@ -14,6 +14,12 @@ struct mount_attr;
 /* MS_* to MOUNT_ATTR_* */
 uint64_t mount_attr_from_flags(uint64_t ms_flags);
 
+/* The errors of a system call that the kernel does not have, or that a seccomp filter or a security module denies. */
+bool mount_call_denied(int r);
+
+/* mount_setattr(2) of the mount whose root fd is. Where that call is denied by mount(2), which changes attached mounts only, and
+ * without AT_RECURSIVE, unless it is about propagation. -errno. */
+int mount_change(int fd, unsigned at_flags, struct mount_attr *attr) MUST_CHECK;
 /* mount_setattr on fd itself (with AT_RECURSIVE in at_flags: and below); nothing to do is no call. dst is for messages. */
 int mount_set_attr(int fd, unsigned at_flags, struct mount_attr *attr, const char *dst, struct err *err) MUST_CHECK;
 /* The recursive r* options. */

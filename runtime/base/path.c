@@ -154,7 +154,8 @@ int path_open_in_root(int root_fd, const char *path, int flags, mode_t mode)
 	};
 	int r = sys_openat2(root_fd, *path ? path : ".", &how);
 
-	if (r != -ENOSYS && r != -EPERM)
+	/* An old kernel, or a filter around us that knows no openat2; EACCES is mostly true, and then found once more. */
+	if (r != -ENOSYS && r != -EPERM && r != -EACCES)
 		return r;
 	return walk_open(root_fd, path, flags, mode);
 }

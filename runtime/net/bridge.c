@@ -5,7 +5,7 @@
 #include "runtime/net/drivers.h"
 #include "runtime/net/firewall.h"
 #include "runtime/net/ipam.h"
-#include "runtime/net/nl.h"
+#include "runtime/base/netlink.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
 
 #include "runtime/base/mem.h"
 #include "runtime/net/nft.h"
-#include "runtime/net/nl.h"
+#include "runtime/base/netlink.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

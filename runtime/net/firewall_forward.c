@@ -4,7 +4,7 @@
 #include "runtime/net/firewall.h"
 #include "runtime/net/helper.h"
 #include "runtime/net/nft.h"
-#include "runtime/net/nl.h"
+#include "runtime/base/netlink.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 #include "runtime/net/link.h"
 
 #include "runtime/base/mem.h"
-#include "runtime/net/nl.h"
+#include "runtime/base/netlink.h"
 
 #include <errno.h>
 #include <linux/if_bridge.h>

@@ -2,19 +2,11 @@
 /* Questions to rtnetlink. */
 #include "runtime/base/mem.h"
 #include "runtime/net/link.h"
-#include "runtime/net/nl.h"
+#include "runtime/base/netlink.h"
 
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
-
-/* Attributes behind the family's header. */
-static const void *attribute(const struct nlmsghdr *h, size_t header, uint16_t type, size_t *ret_n)
-{
-	size_t head = NLMSG_LENGTH(NLMSG_ALIGN(header));
-
-	return h->nlmsg_len < head ? NULL : nl_find((const char *)h + head, h->nlmsg_len - head, type, ret_n);
-}
 
 struct address_visitor {
 	int family;
@@ -31,7 +23,7 @@ static int visit_address(void *ctx, const struct nlmsghdr *h)
 
 	if (h->nlmsg_type != RTM_NEWADDR || v->found.family || msg->ifa_family != v->family || msg->ifa_scope != RT_SCOPE_UNIVERSE)
 		return 0;
-	p = attribute(h, sizeof(*msg), msg->ifa_family == AF_INET ? IFA_LOCAL : IFA_ADDRESS, &n);
+	p = nl_attr(h, sizeof(*msg), msg->ifa_family == AF_INET ? IFA_LOCAL : IFA_ADDRESS, &n);
 	v->found = (struct ip_addr){ .family = v->family, .prefix = msg->ifa_prefixlen };
 	if (!p || n != ip_bytes(&v->found)) {
 		v->found.family = 0;
@@ -57,10 +49,10 @@ static int visit_link(void *ctx, const struct nlmsghdr *h)
 
 	if (h->nlmsg_type != RTM_NEWLINK || (unsigned)msg->ifi_index != v->index)
 		return 0;
-	name = attribute(h, sizeof(*msg), IFLA_IFNAME, &n);
+	name = nl_attr(h, sizeof(*msg), IFLA_IFNAME, &n);
 	if (name && n)
 		snprintf(v->name, 16, "%.*s", (int)n - 1, name);
-	m = attribute(h, sizeof(*msg), IFLA_ADDRESS, &n);
+	m = nl_attr(h, sizeof(*msg), IFLA_ADDRESS, &n);
 	if (m && n == 6)
 		snprintf(v->mac, 18, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
 	return 0;
@@ -93,7 +85,7 @@ static int visit_gateway(void *ctx, const struct nlmsghdr *h)
 
 	if (h->nlmsg_type != RTM_NEWROUTE || msg->rtm_family != found->family || msg->rtm_dst_len || found->prefix)
 		return 0;
-	p = attribute(h, sizeof(*msg), RTA_GATEWAY, &n);
+	p = nl_attr(h, sizeof(*msg), RTA_GATEWAY, &n);
 	if (p && n == ip_bytes(found)) {
 		memcpy(found->u.bytes, p, n);
 		found->prefix = (unsigned)n * 8;

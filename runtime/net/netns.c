@@ -5,7 +5,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/sys.h"
 #include "runtime/net/link.h"
-#include "runtime/net/nl.h"
+#include "runtime/base/netlink.h"
 
 #include <errno.h>
 #include <fcntl.h>

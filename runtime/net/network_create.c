@@ -3,7 +3,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/net/firewall.h"
 #include "runtime/net/netrec.h"
-#include "runtime/net/nl.h"
+#include "runtime/base/netlink.h"
 
 #include <errno.h>
 #include <fcntl.h>

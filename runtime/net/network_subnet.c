@@ -2,7 +2,7 @@
 /* Subnets of a new network: as asked for, or such as nobody on this host uses. */
 #include "runtime/base/fd.h"
 #include "runtime/net/network.h"
-#include "runtime/net/nl.h"
+#include "runtime/base/netlink.h"
 
 #include <errno.h>
 #include <linux/netlink.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/net/nft.h"
 
-#include "runtime/net/nl.h"
+#include "runtime/base/netlink.h"
 
 #include <arpa/inet.h>
 #include <endian.h>

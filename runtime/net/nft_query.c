@@ -2,7 +2,7 @@
 /* Questions to nf_tables. */
 #include "runtime/base/mem.h"
 #include "runtime/net/nft.h"
-#include "runtime/net/nl.h"
+#include "runtime/base/netlink.h"
 
 #include <arpa/inet.h>
 #include <endian.h>

@@ -309,8 +309,7 @@ ID_VERBS="checkpoint create delete events exec kill pause ps restore resume run 
 	# bit 21 in the effective set, and never in the inheritable one
 	[ $((0x$(awk '/CapEff/ { print $2 }' "$T/caps") >> 21 & 1)) = 1 ]
 	[ $((0x$(awk '/CapInh/ { print $2 }' "$T/caps") >> 21 & 1)) = 0 ]
-	run rt exec --cap CAP_NONE "$ID" true
-	[ "$status" = 255 ]
+	run -0 rt exec --cap CAP_NONE "$ID" true # runtime-spec: a capability that cannot be granted is a warning
 	[[ "$output" == *CAP_NONE* ]]
 	run rt exec --env NOVALUE "$ID" true
 	[ "$status" = 255 ]

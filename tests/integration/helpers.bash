@@ -13,6 +13,9 @@ BUILD=${BRIG_BUILD:-$TOP/build}
 CACHE=$BUILD/tests/cache
 if [ "$BACKEND" = vm ]; then RUNTIME=${RUNTIME:-$BUILD/bin/brig-vm}; else RUNTIME=${RUNTIME:-$BUILD/bin/brig-oci}; fi
 RUNTIME=$(command -v "$RUNTIME" || echo "$RUNTIME")
+# Where machines are emulated, saying so spares the notice that they are.
+VM_FLAGS=()
+[ "$BACKEND" != vm ] || [ -w /dev/kvm ] || VM_FLAGS=(--vm-accel emulate)
 # Deadline in seconds of one runtime call and of wait_for.
 PATIENCE=${PATIENCE:-10}
 
@@ -35,6 +38,15 @@ need() {
 	case " ${MUST:-} " in *" $what "*) echo "needed and missing: $what ($reason)"; return 1 ;; esac
 	skip "$reason"
 }
+
+# file_needs X REASON: the same for a whole file, in its setup_file (`file_needs ... || return 0`), where bats 1.8 cannot skip. The
+# file's setup then calls file_ready.
+file_needs() {
+	"have_$1" && return 0
+	export FILE_MISSES=$1 FILE_REASON=$2
+	return 1
+}
+file_ready() { [ -z "${FILE_MISSES:-}" ] || need "$FILE_MISSES" "$FILE_REASON"; }
 
 # not_in REASON RUNTIME...: another runtime that these tests can run with lacks the feature. Never skips brig's own programs.
 not_in() {
@@ -116,7 +128,7 @@ mk_sh() {
 #### the runtime
 
 # fd 3 is bats' own, and a container that inherited it would hold up the end of the test run.
-rt() { timeout -k 5 "${RT_TIMEOUT:-60}" "$RUNTIME" --root "$ROOT" "$@" 3>&-; }
+rt() { timeout -k 5 "${RT_TIMEOUT:-60}" "$RUNTIME" --root "$ROOT" "${VM_FLAGS[@]}" "$@" 3>&-; }
 
 # What a detached container inherits must not be a pipe of bats.
 ct_create() { rt create --bundle "$B" --pid-file "$T/$ID.pid" "$@" "$ID" </dev/null >"$T/$ID.out" 2>"$T/$ID.err" || { cat "$T/$ID.err" >&2; return 1; }; }

@@ -385,6 +385,40 @@ refused() { # ARGS-AS-JSON TEXT
 	run ct_create
 	[ "$status" = 1 ]
 	[[ "$output" == *brig-no-such-profile* ]]
+	if have_apparmor; then [[ "$output" == *"no profile of this name is loaded"* ]]; else [[ "$output" == *"not enabled"* ]]; fi
+}
+
+# A kernel with AppArmor, and the tool that loads profiles; the kvm-host bench has both.
+have_apparmor() { [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ] && [ -e /sys/kernel/security/apparmor/.load ] && command -v apparmor_parser >/dev/null; }
+
+# load_profile NAME FILE: everything is allowed but to write to FILE
+load_profile() {
+	printf 'profile %s flags=(attach_disconnected,mediate_deleted) {\n\tfile,\n\tcapability,\n\tnetwork,\n\tsignal,\n\tptrace,\n\tdeny %s w,\n}\n' "$1" "$2" |
+		apparmor_parser --replace --skip-cache
+}
+
+@test "apparmor: the profile is in force for the container and for exec, which may name another" {
+	need apparmor "AppArmor is not enabled in this kernel"
+	load_profile "brig-a-$$" /secret
+	load_profile "brig-b-$$" /other
+	# shellcheck disable=SC2016
+	show='cat /proc/self/attr/current; echo x 2>/dev/null >/secret || echo no secret; echo x 2>/dev/null >/other || echo no other'
+	mk_sh "$show; sleep 600" ".process.apparmorProfile = \"brig-a-$$\" | .process.noNewPrivileges = true"
+	ct_up
+	a=$(printf 'brig-a-%s (enforce)\nno secret' $$) b=$(printf 'brig-b-%s (enforce)\nno other' $$)
+	wait_for grep -q secret "$T/$ID.out"
+	[ "$(ct_out)" = "$a" ]
+	[ "$(rt exec "$ID" sh -c "$show" </dev/null)" = "$a" ]
+	[ "$(rt exec --apparmor "brig-b-$$" "$ID" sh -c "$show" </dev/null)" = "$b" ]
+	run rt exec --apparmor brig-no-such-profile "$ID" true </dev/null
+	echo "$output"
+	[ "$status" != 0 ]
+	[[ "$output" == *"'brig-no-such-profile': no profile of this name is loaded"* ]]
+	# a process of its own says what it wants: here nothing
+	jq -n --arg show "$show" '{args: ["sh", "-c", $show], cwd: "/", user: {uid: 0, gid: 0}, env: ["PATH=/bin"], apparmorProfile: "unconfined"}' >"$T/p.json"
+	[ "$(rt exec --process "$T/p.json" "$ID" </dev/null)" = unconfined ]
+	rt delete --force "$ID"
+	printf 'profile brig-a-%s {}\nprofile brig-b-%s {}\n' $$ $$ | apparmor_parser --remove
 }
 
 @test "selinux: a label that cannot be applied is an error that names it" {

@@ -80,6 +80,40 @@ prop() { systemctl show --value -p "$1" "${2:-$UNIT}"; }
 	[ "$(cat "$SCOPE/memory.max")" = 134217728 ]
 	systemctl daemon-reload
 	[ "$(cat "$SCOPE/memory.max" "$SCOPE/pids.max" | tr '\n' ' ')" = "134217728 55 " ]
+	# one half of the quota, which no whole number of systemd's steps is
+	echo '{"cpu": {"period": 50000}}' | rt update --resources - "$ID"
+	echo '{"cpu": {"quota": 20001}}' | rt update --resources - "$ID"
+	[ "$(prop CPUQuotaPerSecUSec) $(prop CPUQuotaPeriodUSec)" = "410ms 50ms" ]
+	[ "$(cat "$SCOPE/cpu.max")" = "20001 50000" ]
+}
+
+# shellcheck disable=SC2016 # expanded by the inner shell
+@test "systemd: an update that the manager does not hear of is taken back" {
+	scope '.linux.resources = {memory: {limit: 67108864}}'
+	ct_up
+	run unshare -m sh -c 'mount -t tmpfs none /run/dbus; mount -t tmpfs none /run/systemd && mkdir /run/systemd/system; exec "$@"' sh \
+		"$RUNTIME" --root "$ROOT" update --memory 33554432 --pids-limit 55 "$ID"
+	echo "$output"
+	[ "$status" = 1 ]
+	[[ "$output" == *"connect to systemd: "* ]]
+	[ "$(cat "$SCOPE/memory.max")" = 67108864 ]
+	[ "$(cat "$SCOPE/pids.max")" != 55 ]
+}
+
+@test "systemd: unified values outlive what systemd writes; the container's root owns a cgroup that it may write" {
+	scope '.linux.resources = {unified: {"memory.high": "48M", "cpu.max": "20000 100000"}}
+		| .linux.namespaces += [{type: "user"}, {type: "cgroup"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
+		| .linux.gidMappings = .linux.uidMappings | .mounts += [{destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["rw", "nosuid"]}]' \
+		'cat /proc/self/cgroup; mkdir /sys/fs/cgroup/sub && echo made; sleep 600'
+	chown -R 100000:100000 "$R"
+	ct_up
+	[ "$(prop MemoryHigh)" = 50331648 ]
+	systemctl set-property --runtime "$UNIT" TasksMax=66 MemoryMax=64M CPUWeight=50
+	systemctl daemon-reload
+	[ "$(cat "$SCOPE/memory.high" "$SCOPE/cpu.max" "$SCOPE/pids.max" | tr '\n' ' ')" = "50331648 20000 100000 66 " ]
+	[ "$(stat -c %u "$SCOPE" "$SCOPE/cgroup.procs" "$SCOPE/memory.max" | tr '\n' ' ')" = "100000 100000 0 " ]
+	wait_for grep -q made "$T/$ID.out"
+	[ "$(ct_out)" = "$(printf '0::/\nmade')" ]
 }
 
 @test "systemd: annotations set properties of the unit" {

@@ -26,10 +26,14 @@ boot() {	# boot LABEL [OPTION]...
 inside() {	# inside LABEL FILES [FILTER]
 	# A slow machine: what a test waits for takes longer under emulation than its author expects.
 	"$here/kvm-host" run --env "BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-600}" --env "PATIENCE=${PATIENCE:-60}" --env "FILTER=${3:-}" \
-		--env "MUST=root" ${many:+--env "MANY=$many"} tests/run-bats.sh "$build" "$2" </dev/null >"$log" 2>&1 || rc=1
+		--env "MUST=root apparmor" ${many:+--env "MANY=$many"} tests/run-bats.sh "$build" "$2" </dev/null >"$log" 2>&1 || rc=1
 	grep -q '^root: ' "$log" || { echo "root: 0 passed, 1 failed, 0 skipped (the command ended early)" >>"$log"; rc=1; }
 	sed "s|^root: |kvm-host $1, $2: |" "$log"
 }
+
+# What the suites make once: here in a second, inside it is hundreds of processes, in each machine anew.
+BRIG_BUILD=$(realpath "$build") bash -c 'BATS_TEST_DIRNAME=tests/integration; . tests/integration/helpers.bash && cached_rootfs' >"$log" ||
+	{ cat "$log"; exit 1; }
 
 if [ -n "${SUITES:-}" ]; then
 	boot "$*" "$@" || exit 1

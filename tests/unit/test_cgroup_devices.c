@@ -110,7 +110,13 @@ int main(void)
 		{ false, 'c', 1, 8, 1 }
 	};
 
+	static const struct spec_device_rule parts[] = { { false, 'a', -1, -1, 7 }, { true, 'a', -1, -1, 1 }, { true, 'a', 7, -1, 3 } };
+
 	compare("no rules", NULL, 0);
+	compare("parts of all", parts, 3);
+	ok(may(parts, 3, 'b', 8, 0, DEVICE_R) && !may(parts, 3, 'b', 8, 0, DEVICE_W), "devices: to read all is not to write all");
+	ok(may(parts, 3, 'c', 7, 1, 3) && may(parts, 3, 'b', 7, 1, 3) && !may(parts, 3, 'c', 10, 1, 2),
+	   "devices: a major number of both types");
 	compare("deny all", deny_all, 1);
 	compare("allow all", all, 2);
 	compare("fuse and disks", fuse, 3);

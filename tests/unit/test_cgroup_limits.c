@@ -185,17 +185,62 @@ static void update(void)
 	put(&cg, "pids.max", "11\n");
 	put(&cg, "cpu.max", "70000 100000");
 	put(&cg, "memory.current", "1800\n");
-	is_int(limits_set(&cg, &good, true, &err), 0, "update: takes effect (%s)", err.msg);
+	is_int(limits_update(&cg, &good, NULL, &err), 0, "update: takes effect (%s)", err.msg);
 	is_str(got(&cg, "memory.max", buf), "2000", "update: memory.max is new");
 	is_str(got(&cg, "pids.max", buf), "22", "update: pids.max is new");
 	ok(got(&cg, "cpu.max", buf) && strncmp(buf, "70000 20000", 11) == 0, "update: a period keeps the quota: %s", buf);
-	ok(limits_set(&cg, &bad, true, &err) < 0 && strstr(err.msg, "cpu.cpus"), "update: fails at cpus: %s", err.msg);
+	ok(limits_update(&cg, &bad, NULL, &err) < 0 && strstr(err.msg, "cpu.cpus"), "update: fails at cpus: %s", err.msg);
 	is_str(got(&cg, "memory.max", buf), "2000", "update: memory.max is what it was");
 	is_str(got(&cg, "pids.max", buf), "22", "update: pids.max is what it was");
-	ok(limits_set(&cg, &below, true, &err) < 0 && strstr(err.msg, "checkBeforeUpdate"), "update: %s", err.msg);
+	ok(limits_update(&cg, &below, NULL, &err) < 0 && strstr(err.msg, "checkBeforeUpdate"), "update: %s", err.msg);
 	is_str(got(&cg, "memory.max", buf), "2000", "update: nothing was written below the usage");
 	cg.rootless = true;
-	is_int(limits_set(&cg, &bad, true, &err), 0, "update: rootless, a missing file is a warning");
+	is_int(limits_update(&cg, &bad, NULL, &err), 0, "update: rootless, a missing file is a warning");
+	remove_fake(&cg, dir, files);
+}
+
+/* What systemd does to the files while its unit is set. */
+static int rounds(struct cgroup *cg, const struct spec_resources *r, struct err *err)
+{
+	(void)r;
+	(void)err;
+	put(cg, "cpu.max", "21000 100000\n");
+	return 0;
+}
+
+static int fails(struct cgroup *cg, const struct spec_resources *r, struct err *err)
+{
+	(void)cg;
+	(void)r;
+	return err_set(err, EIO, "the bus is gone");
+}
+
+static void update_also(void)
+{
+	static const char *const files[] = { "memory.max", "cpu.max", "io.max", "memory.swap.max", NULL };
+	char dir[32], buf[256];
+	struct cgroup cg;
+	struct err err = { 0 };
+	struct kv lines[] = { { (char[]){ "io.max" }, (char[]){ "8:0 rbps=1" } }, { (char[]){ "cpu.max" }, (char[]){ "500 100000" } } };
+	struct spec_resources r = { .mem_limit = { 2000, true }, .cpu_quota = { 20001, true }, .cpu_period = { 100000, true } };
+	struct spec_resources swap = { .mem_swap = { 3000, true } };
+	struct spec_resources unified = { .cpu_quota = { 777, true }, .unified = { lines, 2 } };
+
+	fake_v2(&cg, dir);
+	put(&cg, "memory.max", "1000\n");
+	put(&cg, "cpu.max", "max 100000\n");
+	put(&cg, "io.max", "");
+	put(&cg, "memory.swap.max", "max\n");
+	ok(limits_update(&cg, &r, fails, &err) < 0 && strstr(err.msg, "the bus is gone"), "update: the manager fails: %s", err.msg);
+	is_str(got(&cg, "memory.max", buf), "1000", "update: and memory.max is what it was");
+	is_int(limits_update(&cg, &r, rounds, &err), 0, "update: the manager rounds");
+	is_str(got(&cg, "cpu.max", buf), "20001 100000", "update: and the kernel has what was asked for");
+	is_int(limits_update(&cg, &swap, NULL, &err), 0, "update: swap alone (%s)", err.msg);
+	is_str(got(&cg, "memory.swap.max", buf), "1000", "update: is what is above the memory limit in force");
+	ok(limits_update(&cg, &unified, fails, &err) < 0, "update: unified, and the manager fails");
+	is_str(got(&cg, "io.max", buf), "8:0 rbps=max wbps=max riops=max wiops=max", "update: a new line of io.max is taken back");
+	is_int(limits_update(&cg, &unified, NULL, &err), 0, "update: unified");
+	ok(got(&cg, "cpu.max", buf) && strncmp(buf, "500 100000", 10) == 0, "update: unified overrides: %s", buf);
 	remove_fake(&cg, dir, files);
 }
 
@@ -206,5 +251,6 @@ int main(void)
 	v2_rows();
 	refused();
 	update();
+	update_also();
 	return done();
 }

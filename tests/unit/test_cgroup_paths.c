@@ -161,6 +161,48 @@ static void unit_properties(void)
 	device_list_done(&d);
 }
 
+static const struct sd_prop *last_of(const struct sd_props *l, const char *name)
+{
+	for (size_t i = l->n; i-- > 0;)
+		if (strcmp(l->v[i].name, name) == 0)
+			return &l->v[i];
+	return NULL;
+}
+
+/* A file that systemd writes too is a property, or systemd takes it back. */
+static void unit_unified(void)
+{
+	static const struct {
+		const char *file, *value, *property;
+		uint64_t number; /* 0: no property */
+	} rows[] = {
+		{ "memory.high", "48M", "MemoryHigh", 48u << 20 },
+		{ "memory.min", "4096", "MemoryMin", 4096 },
+		{ "memory.swap.max", "max", "MemorySwapMax", UINT64_MAX },
+		{ "pids.max", "0", "TasksMax", 1 },
+		{ "cpu.weight", "77", "CPUWeight", 77 },
+		{ "io.weight", "default 55", "IOWeight", 55 },
+		{ "io.weight", "8:0 55", "IOWeight", 0 },
+		{ "cpu.max", "5000 50000", "CPUQuotaPerSecUSec", 100000 },
+		{ "cpu.max", "5000 50000", "CPUQuotaPeriodUSec", 50000 },
+		{ "cpu.max", "max", "CPUQuotaPerSecUSec", UINT64_MAX },
+		{ "memory.high", "48Mx", "MemoryHigh", 0 },
+		{ "memory.high", "99999999999999999999E", "MemoryHigh", 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		CLEANUP(sd_props_done) struct sd_props l = { 0 };
+		AUTO_FREE char *file = xstrdup(rows[i].file), *value = xstrdup(rows[i].value);
+		struct kv one = { file, value };
+		struct spec_resources r = { .mem_limit = { 1000, true }, .unified = { &one, 1 } };
+		const struct sd_prop *p;
+
+		sd_props_resources(&l, &r, true);
+		p = last_of(&l, rows[i].property);
+		ok(rows[i].number ? p && p->u.numbers[0] == rows[i].number : !p, "unit: unified %s = %s", rows[i].file, rows[i].value);
+	}
+}
+
 int main(void)
 {
 	paths();
@@ -169,5 +211,6 @@ int main(void)
 	state();
 	annotations();
 	unit_properties();
+	unit_unified();
 	return done();
 }

@@ -5,12 +5,13 @@
 #include "vm-mode/host/exec.h"
 #include "vm-mode/host/jail.h"
 #include "vm-mode/host/net_tap.h"
-#include "vm-mode/host/netlink.h"
+#include "runtime/base/netlink.h"
 #include "vm-mode/host/settings.h"
 #include "vm-mode/host/stdio.h"
 
 #include <errno.h>
 #include <linux/pkt_cls.h>
+#include <linux/rtnetlink.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -93,29 +94,26 @@ static void test_permission(void)
 	ok(vm_settings_container(&s, &spec, &err) == -EINVAL, "settings: too small");
 }
 
-static const struct rtattr *find(const void *p, size_t n, unsigned short type)
-{
-	for (const struct rtattr *a = p; RTA_OK(a, n); a = RTA_NEXT(a, n))
-		if (a->rta_type == type)
-			return a;
-	return NULL;
-}
-
 static void test_tc(void)
 {
-	struct nlmsg m;
-	const struct tcmsg *t = (const struct tcmsg *)m.body;
-	const struct rtattr *kind, *options, *sel;
+	AUTO_BUF struct buf queue = { 0 };
+	AUTO_BUF struct buf filter = { 0 };
+	const struct nlmsghdr *h;
+	const void *kind, *options, *sel;
+	struct tcmsg t;
+	size_t n = 0, n_sel = 0, n_act = 0;
 
-	net_tap_qdisc(&m, 7);
-	kind = find(m.body + NLMSG_ALIGN(sizeof(*t)), m.head.nlmsg_len - NLMSG_SPACE(sizeof(*t)), TCA_KIND);
-	ok(m.head.nlmsg_type == RTM_NEWQDISC && t->tcm_ifindex == 7 && kind && str_eq(RTA_DATA(kind), "ingress"), "tc: the ingress queue");
-	net_tap_filter(&m, 7, 8, false);
-	options = find(m.body + NLMSG_ALIGN(sizeof(*t)), m.head.nlmsg_len - NLMSG_SPACE(sizeof(*t)), TCA_OPTIONS);
-	ok(m.head.nlmsg_type == RTM_NEWTFILTER && options, "tc: a filter with options");
-	sel = options ? find(RTA_DATA(options), RTA_PAYLOAD(options), TCA_U32_SEL) : NULL;
-	ok(sel && RTA_PAYLOAD(sel) == sizeof(struct tc_u32_sel) + sizeof(struct tc_u32_key) &&
-		   find(RTA_DATA(options), RTA_PAYLOAD(options), TCA_U32_ACT),
+	net_tap_qdisc(&queue, 7);
+	h = (const struct nlmsghdr *)(const void *)queue.p;
+	memcpy(&t, NLMSG_DATA(h), sizeof(t));
+	kind = nl_attr(h, sizeof(t), TCA_KIND, &n);
+	ok(h->nlmsg_type == RTM_NEWQDISC && t.tcm_ifindex == 7 && kind && str_eq(kind, "ingress"), "tc: the ingress queue");
+	net_tap_filter(&filter, 7, 8, false);
+	h = (const struct nlmsghdr *)(const void *)filter.p;
+	options = nl_attr(h, sizeof(t), TCA_OPTIONS, &n);
+	ok(h->nlmsg_type == RTM_NEWTFILTER && h->nlmsg_len == filter.len && options, "tc: a filter with options");
+	sel = options ? nl_find(options, n, TCA_U32_SEL, &n_sel) : NULL;
+	ok(sel && n_sel == sizeof(struct tc_u32_sel) + sizeof(struct tc_u32_key) && nl_find(options, n, TCA_U32_ACT, &n_act),
 	   "tc: that matches everything, and an action");
 }
 

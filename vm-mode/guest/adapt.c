@@ -72,6 +72,8 @@ static void adapt_mounts(struct agent *a, struct spec *s, const char *id)
 			continue;
 		m->source = arena_printf(&s->arena, "%s/c/%s/binds/%zu", a->share, id, i);
 		m->copy_symlink = m->src_nofollow = false; /* the host has followed what is to be followed */
+		m->idmap = m->idmap_recursive = false;	   /* and mapped what is to be mapped */
+		m->uid_maps.n = m->gid_maps.n = 0;
 	}
 	s->mount_label = NULL;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vm-mode/guest/agent.h"
-#include "vm-mode/guest/netlink.h"
 
 #include "runtime/base/fd.h"
+#include "runtime/base/netlink.h"
 #include "runtime/base/str.h"
 
 #include <arpa/inet.h>
@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -86,6 +87,37 @@ static int number_of(const struct json *o, const char *key, uint64_t max, uint64
 	return n ? json_to_u64(n, "net", max, ret, err) : 0;
 }
 
+struct mac_search {
+	const uint8_t *mac;
+	int index; /* 0: not there */
+};
+
+static int visit_link(void *ctx, const struct nlmsghdr *h)
+{
+	struct mac_search *s = ctx;
+	struct ifinfomsg info;
+	uint8_t mac[6];
+
+	if (h->nlmsg_type != RTM_NEWLINK || !nl_attr_copy(h, sizeof(info), IFLA_ADDRESS, mac, 6) || memcmp(mac, s->mac, 6) != 0)
+		return 0;
+	memcpy(&info, NLMSG_DATA(h), sizeof(info));
+	s->index = info.ifi_index;
+	return 0;
+}
+
+/* Index of the interface with this hardware address, 0 when there is none, or -errno. */
+static int find_mac(int fd, const uint8_t mac[6])
+{
+	const struct ifinfomsg info = { .ifi_family = AF_UNSPEC };
+	struct mac_search s = { .mac = mac };
+	AUTO_BUF struct buf b = { 0 };
+	int r;
+
+	nl_end(&b, nl_begin(&b, RTM_GETLINK, NLM_F_DUMP, &info, sizeof(info)));
+	r = nl_query(fd, &b, visit_link, &s);
+	return r < 0 ? r : s.index;
+}
+
 static int wait_for_mac(int fd, const uint8_t mac[6])
 {
 	const struct timespec pause = { .tv_nsec = 10000000 };
@@ -94,7 +126,7 @@ static int wait_for_mac(int fd, const uint8_t mac[6])
 	for (int i = 0; i < DEVICE_STEPS && index == 0; i++) {
 		if (i)
 			(void)nanosleep(&pause, NULL);
-		index = nl_find_mac(fd, mac);
+		index = find_mac(fd, mac);
 	}
 	return index;
 }
@@ -109,7 +141,7 @@ static int hide_spare(int fd, const struct json *o, struct err *err)
 
 	if (r < 0)
 		return r;
-	index = nl_find_mac(fd, mac);
+	index = find_mac(fd, mac);
 	if (index <= 0 || !if_indextoname((unsigned)index, name))
 		return 0;
 	snprintf(path, sizeof(path), "/sys/class/net/%s/device", name);
@@ -139,44 +171,53 @@ static void show_spares(void)
 static int set_mac(int fd, int index, const uint8_t mac[6])
 {
 	struct ifinfomsg info = { .ifi_index = index };
-	struct nl_request m;
+	AUTO_BUF struct buf b = { 0 };
+	size_t m = nl_begin(&b, RTM_SETLINK, NLM_F_ACK, &info, sizeof(info));
 
-	nl_init(&m, RTM_SETLINK, 0, &info, sizeof(info));
-	nl_attr(&m, IFLA_ADDRESS, mac, 6);
-	return nl_ask(fd, &m);
+	nl_put(&b, IFLA_ADDRESS, mac, 6);
+	nl_end(&b, m);
+	return nl_talk(fd, &b, NULL, NULL);
+}
+
+static int end_and_send(int fd, struct buf *b, size_t message)
+{
+	nl_end(b, message);
+	return nl_talk(fd, b, NULL, NULL);
 }
 
 static int set_link(int fd, int index, const char *name, uint32_t mtu, bool up)
 {
 	struct ifinfomsg info = { .ifi_index = index, .ifi_change = IFF_UP, .ifi_flags = up ? IFF_UP : 0 };
-	struct nl_request m;
+	AUTO_BUF struct buf b = { 0 };
+	size_t m;
 
-	nl_init(&m, RTM_SETLINK, 0, &info, sizeof(info));
+	m = nl_begin(&b, RTM_SETLINK, NLM_F_ACK, &info, sizeof(info));
 	if (name && *name)
-		nl_attr(&m, IFLA_IFNAME, name, strlen(name) + 1);
+		nl_put_string(&b, IFLA_IFNAME, name);
 	if (mtu)
-		nl_attr(&m, IFLA_MTU, &mtu, sizeof(mtu));
-	return nl_ask(fd, &m);
+		nl_put_u32(&b, IFLA_MTU, mtu);
+	return end_and_send(fd, &b, m);
 }
 
 static int add_address(int fd, int index, const struct addr *a)
 {
 	struct ifaddrmsg info = { .ifa_family = (uint8_t)a->family, .ifa_prefixlen = (uint8_t)a->prefix, .ifa_index = (unsigned)index };
-	struct nl_request m;
+	AUTO_BUF struct buf b = { 0 };
+	size_t m;
 
 	if (a->family == AF_INET6)
 		info.ifa_flags = IFA_F_NODAD; /* the host has the address checked; waiting would cost a second */
-	nl_init(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &info, sizeof(info));
-	nl_attr(&m, IFA_LOCAL, a->bytes, addr_len(a));
-	nl_attr(&m, IFA_ADDRESS, a->bytes, addr_len(a));
+	m = nl_begin(&b, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, &info, sizeof(info));
+	nl_put(&b, IFA_LOCAL, a->bytes, addr_len(a));
+	nl_put(&b, IFA_ADDRESS, a->bytes, addr_len(a));
 	if (a->family == AF_INET && a->prefix < 31) {
 		uint32_t ip, host = htonl(0xffffffffu >> a->prefix);
 
 		memcpy(&ip, a->bytes, 4);
 		ip |= host;
-		nl_attr(&m, IFA_BROADCAST, &ip, 4);
+		nl_put(&b, IFA_BROADCAST, &ip, 4);
 	}
-	return nl_ask(fd, &m);
+	return end_and_send(fd, &b, m);
 }
 
 static int interface(int fd, const struct json *o, struct err *err)
@@ -265,7 +306,8 @@ static int route(int fd, const struct json *o, struct err *err)
 {
 	struct route rt = { 0 };
 	struct rtmsg info = { .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_BOOT, .rtm_type = RTN_UNICAST };
-	struct nl_request m;
+	AUTO_BUF struct buf b = { 0 };
+	size_t m;
 	int r = parse_route(o, &rt, err);
 
 	if (r < 0)
@@ -274,18 +316,18 @@ static int route(int fd, const struct json *o, struct err *err)
 	info.rtm_dst_len = (uint8_t)rt.dst.prefix;
 	info.rtm_scope = (uint8_t)rt.scope;
 	info.rtm_flags = rt.onlink ? RTNH_F_ONLINK : 0;
-	nl_init(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &info, sizeof(info));
+	m = nl_begin(&b, RTM_NEWROUTE, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, &info, sizeof(info));
 	if (rt.dst.prefix)
-		nl_attr(&m, RTA_DST, rt.dst.bytes, addr_len(&rt.dst));
+		nl_put(&b, RTA_DST, rt.dst.bytes, addr_len(&rt.dst));
 	if (rt.gateway.family)
-		nl_attr(&m, RTA_GATEWAY, rt.gateway.bytes, addr_len(&rt.gateway));
+		nl_put(&b, RTA_GATEWAY, rt.gateway.bytes, addr_len(&rt.gateway));
 	if (rt.src.family)
-		nl_attr(&m, RTA_PREFSRC, rt.src.bytes, addr_len(&rt.src));
+		nl_put(&b, RTA_PREFSRC, rt.src.bytes, addr_len(&rt.src));
 	if (rt.index)
-		nl_attr(&m, RTA_OIF, &rt.index, sizeof(rt.index));
+		nl_put_u32(&b, RTA_OIF, rt.index);
 	if (rt.metric)
-		nl_attr(&m, RTA_PRIORITY, &rt.metric, sizeof(rt.metric));
-	r = nl_ask(fd, &m);
+		nl_put_u32(&b, RTA_PRIORITY, rt.metric);
+	r = end_and_send(fd, &b, m);
 	return r < 0 && r != -EEXIST ? err_sys(err, r, "net: route to '%s' by '%s'", text_of(o, "dst"), text_of(o, "gateway")) : 0;
 }
 
@@ -293,7 +335,8 @@ static int neighbour(int fd, const struct json *o, struct err *err)
 {
 	struct ndmsg info = { .ndm_state = NUD_PERMANENT };
 	uint8_t mac[6];
-	struct nl_request m;
+	AUTO_BUF struct buf b = { 0 };
+	size_t m;
 	struct addr ip;
 	int r = parse_addr(o, text_of(o, "ip"), &ip, err);
 
@@ -305,10 +348,10 @@ static int neighbour(int fd, const struct json *o, struct err *err)
 	info.ndm_ifindex = (int)if_nametoindex(text_of(o, "dev"));
 	if (!info.ndm_ifindex)
 		return json_err(err, "net", o, ENODEV, "no interface '%s'", text_of(o, "dev"));
-	nl_init(&m, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, &info, sizeof(info));
-	nl_attr(&m, NDA_DST, ip.bytes, addr_len(&ip));
-	nl_attr(&m, NDA_LLADDR, mac, sizeof(mac));
-	r = nl_ask(fd, &m);
+	m = nl_begin(&b, RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, &info, sizeof(info));
+	nl_put(&b, NDA_DST, ip.bytes, addr_len(&ip));
+	nl_put(&b, NDA_LLADDR, mac, sizeof(mac));
+	r = end_and_send(fd, &b, m);
 	return r < 0 ? err_sys(err, r, "net: neighbour '%s'", text_of(o, "ip")) : 0;
 }
 
@@ -354,7 +397,7 @@ int net_configure(const char *text, struct err *err)
 		r = modules_load("net", err);
 	if (r < 0)
 		return r;
-	fd = nl_open();
+	fd = nl_socket(NETLINK_ROUTE);
 	if (fd < 0)
 		return err_sys(err, fd, "netlink socket");
 	r = each(root, "spares", fd, hide_spare, err);

@@ -139,7 +139,8 @@ static void answer_pids(struct agent *a, struct guest_process *p)
 /* The request fails; what it made goes once the process is reaped. */
 static void launch_failed(struct agent *a, struct guest_process *p, const struct err *err)
 {
-	p->start_error = *err;
+	if (!p->start_error.code) /* else it was killed for that */
+		p->start_error = *err;
 	if (p->announced && p->seq) { /* START: the container stays, as one that has ended */
 		agent_reply_error(a, p->id, p->seq, err);
 		p->seq = 0;
@@ -185,7 +186,7 @@ void process_sync_ready(struct agent *a, struct source *s, uint32_t events)
 {
 	struct guest_process *p = s->owner;
 	struct err err = { 0 };
-	int r = sync_recv(s->fd, p->state == PROCESS_LAUNCHED ? 1u << SYNC_READY : 1u << 0, NULL, NULL, NULL, &err);
+	int r = sync_recv(s->fd, p->state == PROCESS_LAUNCHED ? 1u << SYNC_READY | 1u << 0 : 1u << 0, NULL, NULL, NULL, &err);
 
 	(void)events;
 	/* A child that was killed resets the connection: there was no error to tell. */

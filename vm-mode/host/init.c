@@ -214,6 +214,8 @@ static void pack_create(struct vm_init *x)
 		.size = stdio_window_size(l->tty_fd),
 	};
 
+	if (c->spec->ns[NS_NET].present)
+		m.ns[NS_NET] = PROTO_NS_GUEST; /* what has the machine's interfaces */
 	stdio_init(&shape, KEEPER_INIT_ID, l->tty_fd);
 	m.stdio = stdio_flags(&shape);
 	proto_pack_create(&x->keeper.create, &m);

@@ -5,13 +5,14 @@
 #include "runtime/base/json.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/netlink.h"
 #include "runtime/base/sys.h"
 #include "vm-mode/host/net_tap.h"
-#include "vm-mode/host/netlink.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <sched.h>
@@ -59,69 +60,85 @@ static struct link *find_link(struct scan *s, int index)
 }
 
 /* Taps of machines. Those of engines (slirp4netns, pasta) are interfaces as others. */
-static bool is_ours(struct scan *s, const struct nlattrs *a)
+static bool is_ours(struct scan *s, const char *name, const uint8_t mac[6])
 {
-	const char *name = a->data[IFLA_IFNAME];
 	size_t n = strlen(NET_TAP_PREFIX);
 
 	if (str_eq(name, NET_TAP_SPARE)) {
-		memcpy(s->spare, a->data[IFLA_ADDRESS], 6);
+		memcpy(s->spare, mac, 6);
 		s->has_spare = true;
 		return true;
 	}
 	return strncmp(name, NET_TAP_PREFIX, n) == 0 && name[n] >= '0' && name[n] <= '9' && name[n + 1] == '\0';
 }
 
-/* Ethernet interfaces that are up: not lo, not the fall-back tunnels that each namespace has. */
-static int take_link(void *arg, uint16_t type, const void *body, const struct nlattrs *a)
+/* The family's header of an object of this kind; false for others. */
+static bool is_object(const struct nlmsghdr *h, uint16_t type, void *header, size_t n)
 {
+	if (h->nlmsg_type != type || h->nlmsg_len < NLMSG_LENGTH(n))
+		return false;
+	memcpy(header, NLMSG_DATA(h), n);
+	return true;
+}
+
+/* Ethernet interfaces that are up: not lo, not the fall-back tunnels that each namespace has. */
+static int take_link(void *arg, const struct nlmsghdr *h)
+{
+	struct link l = { 0 };
 	struct scan *s = arg;
 	struct ifinfomsg info;
-	struct link *l;
 	uint32_t mtu = 0;
+	size_t n = 0;
+	const char *name;
 
-	memcpy(&info, body, sizeof(info));
-	if (type == RTM_NEWLINK && a->len[IFLA_ADDRESS] == 6 && a->len[IFLA_IFNAME] && is_ours(s, a))
+	if (!is_object(h, RTM_NEWLINK, &info, sizeof(info)))
 		return 0;
-	if (type != RTM_NEWLINK || info.ifi_type != ARPHRD_ETHER || !(info.ifi_flags & IFF_UP) || info.ifi_flags & IFF_LOOPBACK)
+	name = nl_attr(h, sizeof(info), IFLA_IFNAME, &n);
+	if (!nl_attr_copy(h, sizeof(info), IFLA_ADDRESS, l.mac, sizeof(l.mac)) || !name || !n || n > IFNAMSIZ || is_ours(s, name, l.mac))
 		return 0;
-	if (a->len[IFLA_ADDRESS] != 6 || !a->len[IFLA_IFNAME] || a->len[IFLA_IFNAME] > IFNAMSIZ)
+	if (info.ifi_type != ARPHRD_ETHER || !(info.ifi_flags & IFF_UP) || info.ifi_flags & IFF_LOOPBACK)
 		return 0;
 	if (s->n_links == MACHINE_MAX_NICS) {
 		log_warn("vm-mode: more than %d network interfaces: the rest is left out", MACHINE_MAX_NICS);
 		return 0;
 	}
-	if (a->len[IFLA_MTU] == sizeof(mtu))
-		memcpy(&mtu, a->data[IFLA_MTU], sizeof(mtu));
-	l = &s->links[s->n_links++];
-	*l = (struct link){ .index = info.ifi_index, .mtu = mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu };
-	memcpy(l->name, a->data[IFLA_IFNAME], a->len[IFLA_IFNAME]);
-	l->name[IFNAMSIZ - 1] = '\0';
-	memcpy(l->mac, a->data[IFLA_ADDRESS], 6);
+	memcpy(l.name, name, n - 1);
+	(void)nl_attr_copy(h, sizeof(info), IFLA_MTU, &mtu, sizeof(mtu));
+	l.index = info.ifi_index;
+	l.mtu = mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu;
+	s->links[s->n_links++] = l;
 	return 0;
 }
 
-static bool to_text(int family, const void *data, size_t n, char out[INET6_ADDRSTRLEN])
+/* An address that is an attribute, as text: false when there is none. */
+static bool address_text(const struct nlmsghdr *h, size_t header, uint16_t type, int family, char out[INET6_ADDRSTRLEN])
 {
-	return data && n == (family == AF_INET ? 4u : 16u) && inet_ntop(family, data, out, INET6_ADDRSTRLEN);
+	unsigned char bytes[16];
+
+	return nl_attr_copy(h, header, type, bytes, family == AF_INET ? 4 : 16) && inet_ntop(family, bytes, out, INET6_ADDRSTRLEN);
+}
+
+static bool is_ip(int family)
+{
+	return family == AF_INET || family == AF_INET6;
 }
 
 /* The guest's kernel makes its own link-local addresses, of the same MAC address. */
-static int take_address(void *arg, uint16_t type, const void *body, const struct nlattrs *a)
+static int take_address(void *arg, const struct nlmsghdr *h)
 {
-	struct ifaddrmsg info;
 	char text[INET6_ADDRSTRLEN];
-	int which;
+	struct ifaddrmsg info;
 	struct link *l;
 
-	memcpy(&info, body, sizeof(info));
+	if (!is_object(h, RTM_NEWADDR, &info, sizeof(info)))
+		return 0;
 	l = find_link(arg, (int)info.ifa_index);
-	which = info.ifa_family == AF_INET && a->data[IFA_LOCAL] ? IFA_LOCAL : IFA_ADDRESS;
-	if (type != RTM_NEWADDR || !l || (info.ifa_family != AF_INET && info.ifa_family != AF_INET6) || l->n_addresses == MAX_ADDRESSES)
+	if (!l || !is_ip(info.ifa_family) || l->n_addresses == MAX_ADDRESSES)
 		return 0;
 	if (info.ifa_family == AF_INET6 && info.ifa_scope == RT_SCOPE_LINK)
 		return 0;
-	if (to_text(info.ifa_family, a->data[which], a->len[which], text))
+	if ((info.ifa_family == AF_INET && address_text(h, sizeof(info), IFA_LOCAL, AF_INET, text)) ||
+	    address_text(h, sizeof(info), IFA_ADDRESS, info.ifa_family, text))
 		snprintf(l->addresses[l->n_addresses++], sizeof(l->addresses[0]), "%s/%u", text, info.ifa_prefixlen);
 	return 0;
 }
@@ -132,7 +149,7 @@ static const char *scope_name(unsigned char scope)
 }
 
 /* Routes that somebody made; those of the addresses come with the addresses. */
-static int take_route(void *arg, uint16_t type, const void *body, const struct nlattrs *a)
+static int take_route(void *arg, const struct nlmsghdr *h)
 {
 	struct scan *s = arg;
 	char dst[INET6_ADDRSTRLEN], via[INET6_ADDRSTRLEN] = "", src[INET6_ADDRSTRLEN] = "", text[80];
@@ -141,23 +158,22 @@ static int take_route(void *arg, uint16_t type, const void *body, const struct n
 	int oif = 0;
 	struct link *l;
 
-	memcpy(&info, body, sizeof(info));
-	if (a->len[RTA_OIF] == sizeof(oif))
-		memcpy(&oif, a->data[RTA_OIF], sizeof(oif));
+	if (!is_object(h, RTM_NEWROUTE, &info, sizeof(info)))
+		return 0;
+	(void)nl_attr_copy(h, sizeof(info), RTA_OIF, &oif, sizeof(oif));
 	l = find_link(s, oif);
-	if (type != RTM_NEWROUTE || !l || info.rtm_table != RT_TABLE_MAIN || info.rtm_type != RTN_UNICAST || info.rtm_protocol == RTPROT_KERNEL ||
-	    (info.rtm_family != AF_INET && info.rtm_family != AF_INET6) || s->n_written == MAX_ROUTES)
+	if (!l || info.rtm_table != RT_TABLE_MAIN || info.rtm_type != RTN_UNICAST || info.rtm_protocol == RTPROT_KERNEL ||
+	    !is_ip(info.rtm_family) || s->n_written == MAX_ROUTES)
 		return 0;
 	if (info.rtm_dst_len == 0)
 		snprintf(text, sizeof(text), "default");
-	else if (to_text(info.rtm_family, a->data[RTA_DST], a->len[RTA_DST], dst))
+	else if (address_text(h, sizeof(info), RTA_DST, info.rtm_family, dst))
 		snprintf(text, sizeof(text), "%s/%u", dst, info.rtm_dst_len);
 	else
 		return 0;
-	(void)to_text(info.rtm_family, a->data[RTA_GATEWAY], a->len[RTA_GATEWAY], via);
-	(void)to_text(info.rtm_family, a->data[RTA_PREFSRC], a->len[RTA_PREFSRC], src);
-	if (a->len[RTA_PRIORITY] == sizeof(metric))
-		memcpy(&metric, a->data[RTA_PRIORITY], sizeof(metric));
+	(void)address_text(h, sizeof(info), RTA_GATEWAY, info.rtm_family, via);
+	(void)address_text(h, sizeof(info), RTA_PREFSRC, info.rtm_family, src);
+	(void)nl_attr_copy(h, sizeof(info), RTA_PRIORITY, &metric, sizeof(metric));
 	/* A default route of IPv6 without a gateway has to say its family. */
 	if (info.rtm_dst_len == 0 && info.rtm_family == AF_INET6 && !via[0])
 		snprintf(text, sizeof(text), "::/0");
@@ -179,19 +195,21 @@ static void mac_text(const uint8_t *m, char out[18])
 }
 
 /* Those that somebody made; the others are found again. */
-static int take_neighbour(void *arg, uint16_t type, const void *body, const struct nlattrs *a)
+static int take_neighbour(void *arg, const struct nlmsghdr *h)
 {
 	struct scan *s = arg;
 	char ip[INET6_ADDRSTRLEN], mac[18];
 	struct ndmsg info;
+	uint8_t bytes[6];
 	struct link *l;
 
-	memcpy(&info, body, sizeof(info));
-	l = find_link(s, info.ndm_ifindex);
-	if (type != RTM_NEWNEIGH || !l || !(info.ndm_state & NUD_PERMANENT) || a->len[NDA_LLADDR] != 6 || s->n_written == MAX_ROUTES ||
-	    (info.ndm_family != AF_INET && info.ndm_family != AF_INET6) || !to_text(info.ndm_family, a->data[NDA_DST], a->len[NDA_DST], ip))
+	if (!is_object(h, RTM_NEWNEIGH, &info, sizeof(info)) || !(info.ndm_state & NUD_PERMANENT) || !is_ip(info.ndm_family))
 		return 0;
-	mac_text(a->data[NDA_LLADDR], mac);
+	l = find_link(s, info.ndm_ifindex);
+	if (!l || s->n_written == MAX_ROUTES || !nl_attr_copy(h, sizeof(info), NDA_LLADDR, bytes, sizeof(bytes)) ||
+	    !address_text(h, sizeof(info), NDA_DST, info.ndm_family, ip))
+		return 0;
+	mac_text(bytes, mac);
 	s->n_written++;
 	json_begin_object(s->w);
 	json_kv_string(s->w, "ip", ip);
@@ -228,15 +246,23 @@ static void write_interfaces(const struct scan *s)
 	json_end_array(s->w);
 }
 
+static int dump(int fd, uint16_t type, const void *body, size_t n, int (*cb)(void *, const struct nlmsghdr *), struct scan *s)
+{
+	AUTO_BUF struct buf b = { 0 };
+
+	nl_end(&b, nl_begin(&b, type, NLM_F_DUMP, body, n));
+	return nl_query(fd, &b, cb, s);
+}
+
 static int dump_list(int fd, struct scan *s, const char *key, uint16_t type, const void *body, size_t n,
-		     int (*cb)(void *, uint16_t, const void *, const struct nlattrs *))
+		     int (*cb)(void *, const struct nlmsghdr *))
 {
 	int r;
 
 	s->n_written = 0;
 	json_key(s->w, key);
 	json_begin_array(s->w);
-	r = nlmsg_dump(fd, type, body, n, cb, s);
+	r = dump(fd, type, body, n, cb, s);
 	json_end_array(s->w);
 	return r;
 }
@@ -247,7 +273,7 @@ static int read_namespace(int fd, struct scan *s)
 	struct ifaddrmsg address = { .ifa_family = AF_UNSPEC };
 	struct rtmsg route = { .rtm_family = AF_UNSPEC };
 	struct ndmsg neighbour = { .ndm_family = AF_UNSPEC };
-	int r = nlmsg_dump(fd, RTM_GETLINK, &link, sizeof(link), take_link, s);
+	int r = dump(fd, RTM_GETLINK, &link, sizeof(link), take_link, s);
 
 	if (r < 0 || !s->n_links || (s->late && !s->has_spare))
 		return r;
@@ -255,7 +281,7 @@ static int read_namespace(int fd, struct scan *s)
 		log_warn("vm-mode: of the interfaces that were made after create, the machine gets only '%s'", s->links[0].name);
 		s->n_links = 1;
 	}
-	r = nlmsg_dump(fd, RTM_GETADDR, &address, sizeof(address), take_address, s);
+	r = dump(fd, RTM_GETADDR, &address, sizeof(address), take_address, s);
 	if (r < 0)
 		return r;
 	json_begin_object(s->w);
@@ -326,7 +352,7 @@ static int scan_here(int fd, struct scan *s, struct err *err)
 
 static int make_here(struct vm_net *ret, struct err *err)
 {
-	AUTO_CLOSE int fd = nlmsg_open();
+	AUTO_CLOSE int fd = nl_socket(NETLINK_ROUTE);
 	AUTO_BUF struct buf json = { 0 };
 	struct json_writer w = { .out = &json };
 	struct scan s = { .w = &w };
@@ -342,7 +368,7 @@ static int make_here(struct vm_net *ret, struct err *err)
 
 static int join_late(struct vm_net *ret, struct err *err)
 {
-	AUTO_CLOSE int fd = nlmsg_open();
+	AUTO_CLOSE int fd = nl_socket(NETLINK_ROUTE);
 	AUTO_BUF struct buf json = { 0 };
 	struct json_writer w = { .out = &json };
 	struct scan s = { .w = &w, .late = true };

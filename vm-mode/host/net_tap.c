@@ -3,7 +3,7 @@
 
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
-#include "vm-mode/host/netlink.h"
+#include "runtime/base/netlink.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include <linux/if_tun.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
 #include <linux/tc_act/tc_mirred.h>
 #include <net/if.h>
 #include <string.h>
@@ -20,30 +21,29 @@
 /* Ours alone, so that what a machine left behind in a namespace that outlives it can be told from filters of others. */
 #define FILTER_PRIORITY 46358u
 
-void net_tap_qdisc(struct nlmsg *m, int index)
+void net_tap_qdisc(struct buf *b, int index)
 {
-	static const char kind[] = "ingress";
 	struct tcmsg t = { .tcm_family = AF_UNSPEC, .tcm_ifindex = index, .tcm_handle = 0xffff0000u, .tcm_parent = TC_H_INGRESS };
+	size_t message = nl_begin(b, RTM_NEWQDISC, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &t, sizeof(t));
 
-	nlmsg_init(m, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, &t, sizeof(t));
-	nlmsg_attr(m, TCA_KIND, kind, sizeof(kind));
+	nl_put_string(b, TCA_KIND, "ingress");
+	nl_end(b, message);
 }
 
-static void add_redirect(struct nlmsg *m, unsigned short actions_attr, int to)
+static void add_redirect(struct buf *b, unsigned short actions_attr, int to)
 {
-	static const char kind[] = "mirred";
 	struct tc_mirred redirect = { .action = TC_ACT_STOLEN, .eaction = TCA_EGRESS_REDIR, .ifindex = (uint32_t)to };
-	size_t actions = nlmsg_begin(m, actions_attr), first = nlmsg_begin(m, 1), options;
+	size_t actions = nl_nest(b, actions_attr), first = nl_nest(b, 1), options;
 
-	nlmsg_attr(m, TCA_ACT_KIND, kind, sizeof(kind));
-	options = nlmsg_begin(m, TCA_ACT_OPTIONS);
-	nlmsg_attr(m, TCA_MIRRED_PARMS, &redirect, sizeof(redirect));
-	nlmsg_end(m, options);
-	nlmsg_end(m, first);
-	nlmsg_end(m, actions);
+	nl_put_string(b, TCA_ACT_KIND, "mirred");
+	options = nl_nest(b, TCA_ACT_OPTIONS);
+	nl_put(b, TCA_MIRRED_PARMS, &redirect, sizeof(redirect));
+	nl_nest_end(b, options);
+	nl_nest_end(b, first);
+	nl_nest_end(b, actions);
 }
 
-void net_tap_filter(struct nlmsg *m, int from, int to, bool matchall)
+void net_tap_filter(struct buf *b, int from, int to, bool matchall)
 {
 	/* One key that everything matches: zero bits of the first word. */
 	struct {
@@ -53,15 +53,23 @@ void net_tap_filter(struct nlmsg *m, int from, int to, bool matchall)
 	const char *kind = matchall ? "matchall" : "u32";
 	struct tcmsg t = { .tcm_family = AF_UNSPEC, .tcm_ifindex = from, .tcm_parent = 0xffff0000u,
 			   .tcm_info = TC_H_MAKE(FILTER_PRIORITY << 16, htons(ETH_P_ALL)) };
-	size_t options;
+	size_t options, message = nl_begin(b, RTM_NEWTFILTER, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &t, sizeof(t));
 
-	nlmsg_init(m, RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, &t, sizeof(t));
-	nlmsg_attr(m, TCA_KIND, kind, strlen(kind) + 1);
-	options = nlmsg_begin(m, TCA_OPTIONS);
+	nl_put_string(b, TCA_KIND, kind);
+	options = nl_nest(b, TCA_OPTIONS);
 	if (!matchall)
-		nlmsg_attr(m, TCA_U32_SEL, &all, sizeof(all));
-	add_redirect(m, matchall ? TCA_MATCHALL_ACT : TCA_U32_ACT, to);
-	nlmsg_end(m, options);
+		nl_put(b, TCA_U32_SEL, &all, sizeof(all));
+	add_redirect(b, matchall ? TCA_MATCHALL_ACT : TCA_U32_ACT, to);
+	nl_nest_end(b, options);
+	nl_end(b, message);
+}
+
+static int filter(int fd, int from, int to, bool matchall)
+{
+	AUTO_BUF struct buf b = { 0 };
+
+	net_tap_filter(&b, from, to, matchall);
+	return nl_talk(fd, &b, NULL, NULL);
 }
 
 /* The filter of a machine that has ended: it redirects to a tap that is gone. */
@@ -69,42 +77,41 @@ static void remove_filter(int fd, int from)
 {
 	struct tcmsg t = { .tcm_family = AF_UNSPEC, .tcm_ifindex = from, .tcm_parent = 0xffff0000u,
 			   .tcm_info = TC_H_MAKE(FILTER_PRIORITY << 16, htons(ETH_P_ALL)) };
-	struct nlmsg m;
+	AUTO_BUF struct buf b = { 0 };
 
-	nlmsg_init(&m, RTM_DELTFILTER, 0, &t, sizeof(t));
-	(void)!nlmsg_ask(fd, &m); /* mostly there is none */
+	nl_end(&b, nl_begin(&b, RTM_DELTFILTER, NLM_F_ACK, &t, sizeof(t)));
+	(void)!nl_talk(fd, &b, NULL, NULL); /* mostly there is none */
 }
 
 static int redirect(int fd, int from, int to, struct err *err)
 {
-	struct nlmsg m;
+	AUTO_BUF struct buf b = { 0 };
+	bool is_there;
 	int r;
 
-	net_tap_qdisc(&m, from);
-	r = nlmsg_ask(fd, &m);
-	if (r < 0 && r != -EEXIST) /* somebody shapes its traffic already */
+	net_tap_qdisc(&b, from);
+	r = nl_talk(fd, &b, NULL, NULL);
+	is_there = r == -EEXIST; /* somebody shapes its traffic already */
+	if (r < 0 && !is_there)
 		return err_sys(err, r, "tc: make the ingress queue (does the kernel have sch_ingress?)");
-	if (r == -EEXIST)
+	if (is_there)
 		remove_filter(fd, from);
-	net_tap_filter(&m, from, to, false);
-	r = nlmsg_ask(fd, &m);
-	if (r == -ENOENT) {
-		net_tap_filter(&m, from, to, true);
-		r = nlmsg_ask(fd, &m);
-	}
+	r = filter(fd, from, to, false);
+	if (r == -ENOENT)
+		r = filter(fd, from, to, true);
 	return r < 0 ? err_sys(err, r, "tc: redirect (does the kernel have cls_u32 and act_mirred?)") : 0;
 }
 
 static int link_up(int fd, int index, uint16_t mtu)
 {
 	struct ifinfomsg info = { .ifi_family = AF_UNSPEC, .ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
-	uint32_t value = mtu;
-	struct nlmsg m;
+	AUTO_BUF struct buf b = { 0 };
+	size_t message = nl_begin(&b, RTM_NEWLINK, NLM_F_ACK, &info, sizeof(info));
 
-	nlmsg_init(&m, RTM_NEWLINK, 0, &info, sizeof(info));
-	if (value)
-		nlmsg_attr(&m, IFLA_MTU, &value, sizeof(value));
-	return nlmsg_ask(fd, &m);
+	if (mtu)
+		nl_put_u32(&b, IFLA_MTU, mtu);
+	nl_end(&b, message);
+	return nl_talk(fd, &b, NULL, NULL);
 }
 
 int net_tap_make(const char *name, struct err *err)

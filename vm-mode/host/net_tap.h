@@ -4,7 +4,7 @@
 
 #include "runtime/base/err.h"
 
-struct nlmsg;
+struct buf;
 
 #define NET_TAP_PREFIX "brig" /* brig0, brig1 ... */
 #define NET_TAP_SPARE  "brig-spare"
@@ -17,7 +17,7 @@ int net_tap_make(const char *name, struct err *err) MUST_CHECK;
 int net_tap_join(int nl_fd, const char *tap, int index, uint16_t mtu, struct err *err) MUST_CHECK;
 
 /* Pure, for tests: the messages of tc. */
-void net_tap_qdisc(struct nlmsg *m, int index);
-void net_tap_filter(struct nlmsg *m, int from, int to, bool matchall);
+void net_tap_qdisc(struct buf *b, int index);
+void net_tap_filter(struct buf *b, int from, int to, bool matchall);
 
 #endif

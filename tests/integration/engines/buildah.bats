@@ -6,7 +6,7 @@ load helpers
 have_buildah() { command -v buildah >/dev/null; }
 
 setup_file() {
-	need buildah "buildah is not installed"
+	file_needs buildah "buildah is not installed" || return 0
 	engine_up
 	cat >"$E/storage.conf" <<-END
 		[storage]

@@ -7,7 +7,7 @@ bats_require_minimum_version 1.5.0
 have_containerd() { command -v containerd >/dev/null && command -v ctr >/dev/null; }
 
 setup_file() {
-	need containerd "containerd is not installed"
+	file_needs containerd "containerd is not installed" || return 0
 	engine_up
 	containerd_up
 	oci_image docker.io/library/box:1 "$E/box.tar"

@@ -7,7 +7,7 @@ bats_require_minimum_version 1.5.0
 have_cri() { command -v containerd >/dev/null && [ -x /usr/lib/cni/bridge ] && /usr/bin/python3 -c 'import grpc, grpc_tools' 2>/dev/null; }
 
 setup_file() {
-	need cri "containerd, the CNI plugins or python3-grpcio is not installed"
+	file_needs cri "containerd, the CNI plugins or python3-grpcio is not installed" || return 0
 	engine_up
 	mkdir "$E/net" "$E/pb" "$E/logs" "$E/vol"
 	cat >"$E/net/10-test.conflist" <<-END
@@ -125,4 +125,7 @@ state() { cri ContainerStatus "{\"container_id\": \"$1\"}" | jq -r '.status.stat
 	[ "$(ls "$E/run/containerd/runc/k8s.io" 2>/dev/null | wc -l)" = 0 ]
 }
 
-setup() { T1=$BATS_TEST_TMPDIR/out; }
+setup() {
+	file_ready
+	T1=$BATS_TEST_TMPDIR/out
+}

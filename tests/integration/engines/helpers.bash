@@ -8,7 +8,7 @@ load ../helpers
 export ENGINE_TIMEOUT=60
 [ "$BACKEND" != vm ] || ENGINE_TIMEOUT=180 PATIENCE=$((PATIENCE > 60 ? PATIENCE : 60))
 
-setup() { :; }
+setup() { file_ready; }
 teardown() { :; }
 
 # engine_up: make the namespaces and the folder $E (state, images, sockets of the engine). Sets NSPID.
@@ -97,6 +97,6 @@ containerd_up() {
 	[ -n "${1:-}" ] || sed -i '/^disabled_plugins/d; 1a disabled_plugins = ["io.containerd.grpc.v1.cri"]' "$E/containerd.toml"
 	ns_daemon "$E/containerd.log" containerd -c "$E/containerd.toml"
 	up() { ctr version >/dev/null 2>&1; }
-	PATIENCE=20 wait_for up || { tail -n 20 "$E/containerd.log" >&2; return 1; }
+	PATIENCE=$((PATIENCE > 20 ? PATIENCE : 20)) wait_for up || { tail -n 20 "$E/containerd.log" >&2; return 1; }
 }
 ctr() { ns timeout --foreground -k 5 "$ENGINE_TIMEOUT" ctr -a "$E/c.sock" "$@"; }

@@ -7,7 +7,7 @@ bats_require_minimum_version 1.5.0
 have_rootless_podman() { command -v podman >/dev/null && command -v newuidmap >/dev/null && command -v slirp4netns >/dev/null; }
 
 setup_file() {
-	need rootless_podman "podman, uidmap or slirp4netns is not installed"
+	file_needs rootless_podman "podman, uidmap or slirp4netns is not installed" || return 0
 	engine_up
 	export U=brig-pr-$$ H=$E/home
 	useradd --home-dir "$H" --shell /bin/sh "$U"
@@ -52,7 +52,7 @@ teardown_file() {
 	[ -z "${U:-}" ] || userdel "$U" 2>/dev/null || true
 	[ -z "${U:-}" ] || sed -i "/^$U:/d" /etc/subuid /etc/subgid
 }
-setup() { :; }
+setup() { file_ready; }
 teardown() { [ -z "${E:-}" ] || podman rm --force --all --time 0 >/dev/null 2>&1 || true; }
 
 podman() {

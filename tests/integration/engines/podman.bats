@@ -7,7 +7,7 @@ bats_require_minimum_version 1.5.0
 have_podman() { command -v podman >/dev/null && command -v conmon >/dev/null; }
 
 setup_file() {
-	need podman "podman is not installed"
+	file_needs podman "podman is not installed" || return 0
 	engine_up
 	cat >"$E/containers.conf" <<-END
 		[engine]

@@ -291,7 +291,7 @@ for i in ((0x20, 0, 0, 0), (0x15, 0, 1, 83), (6, 0, 0, 0x7fc00000), (6, 0, 0, 0x
 
 @test "guest: pause, resume, update, ps, stats, kill of all" {
 	share a
-	config a '.linux.resources.pids = {limit: 50}' sh -c 'sleep 100 & sleep 100 & echo ready; wait; echo ended'
+	config a '.linux.resources.pids = {limit: 50}' sh -c 'sleep 100 & sleep 100 & until [ "$(ps | grep -c "sleep 100$")" = 2 ]; do sleep 0.1; done; echo ready; wait; echo ended'
 	guest <<-END
 		create a 1 $T/a.json
 		start a

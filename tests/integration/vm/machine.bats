@@ -234,8 +234,15 @@ sees_network() {
 }
 
 @test "vm: hooks: the host's kinds on the host, createContainer in the machine's namespaces, startContainer in the guest" {
-	mk_sh 'cat /hook' '.hooks = {
-		createRuntime: [ { path: "/bin/sh", args: ["sh", "-c", "echo createRuntime >>\($t)/log"] } ],
+	# as docker's does it: an interface for the new network namespace of state.pid
+	cat >"$T/hook" <<-END
+		#!/bin/sh
+		pid=\$(jq .pid) && echo createRuntime >>$T/log && ip link add h$$ type veth peer name eth0 netns \$pid &&
+			nsenter -t \$pid -n sh -c 'ip addr add 10.99.8.2/24 dev eth0; ip link set eth0 up'
+	END
+	chmod +x "$T/hook"
+	mk_sh 'cat /hook; ip -o -4 addr show eth0' '.hooks = {
+		createRuntime: [ { path: ($t + "/hook"), env: ["PATH=/usr/bin:/bin:/usr/sbin:/sbin"] } ],
 		createContainer: [ { path: "/bin/sh", args: ["sh", "-c", "echo createContainer >>\($t)/log"] } ],
 		startContainer: [ { path: "/bin/sh", args: ["sh", "-c", "echo startContainer $(uname -r) >/hook"] } ],
 		poststart: [ { path: "/bin/sh", args: ["sh", "-c", "echo poststart >>\($t)/log"] } ],
@@ -244,6 +251,7 @@ sees_network() {
 	echo "$output"
 	[[ "$output" == *"startContainer "* ]]
 	[[ "$output" != *"$(uname -r)"* ]]
+	[[ "$output" == *"10.99.8.2/24"* ]]
 	[ "$(paste -sd , "$T/log")" = createRuntime,createContainer,poststart,poststop ]
 }
 
@@ -280,4 +288,11 @@ sees_network() {
 	[[ "$output" == *"--preserve-fds"* ]]
 	no_residue "$ID"
 	rt create --dry-run --bundle "$B" "$ID" | grep -q "^machine: emulated, 1 vCPUs, 512 MiB"
+	# one notice, unless emulation was asked for; the hook ends it before the machine starts
+	edit '.hooks.createRuntime = [{path: "/bin/false"}]'
+	have_kvm && return
+	run ! timeout 60 "$RUNTIME" --root "$ROOT" create --bundle "$B" "$ID"
+	[ "$(grep -c "the machine is emulated" <<<"$output")" = 1 ]
+	run ! rt create --bundle "$B" "$ID"
+	[[ "$output" != *emulated* ]]
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef BRIG_RUNTIME_NET_NL_H
-#define BRIG_RUNTIME_NET_NL_H
+#ifndef BRIG_RUNTIME_BASE_NETLINK_H
+#define BRIG_RUNTIME_BASE_NETLINK_H
 
 #include "runtime/base/mem.h"
 #include "runtime/base/str.h"
+
+struct nlmsghdr;
 
 /*
  * DOC: netlink messages
@@ -27,17 +29,20 @@ void nl_put_be32(struct buf *b, uint16_t type, uint32_t v); /* v in host order *
 size_t nl_nest(struct buf *b, uint16_t type);
 void nl_nest_end(struct buf *b, size_t nest);
 
-/* Send all messages and read the answers of those that have NLM_F_ACK. The first error that is not listed in `fine` (ends with 0; may
+/* Send all messages (none: fine) and read the answers of those that have NLM_F_ACK. The first error that is not listed in `fine` (ends with 0; may
  * be NULL) is returned with the message's index in *ret_index (may be NULL). For batches of nfnetlink any error means that nothing
  * was done. */
 int nl_talk(int fd, const struct buf *b, const int *fine, size_t *ret_index) MUST_CHECK;
 
 /* Send one message and call each for every answer until the end of a dump (NLM_F_DUMP) or the first answer. each returns < 0 to
  * stop. */
-struct nlmsghdr;
 int nl_query(int fd, const struct buf *b, int (*each)(void *ctx, const struct nlmsghdr *h), void *ctx) MUST_CHECK;
 
 /* An attribute in n bytes at p, or NULL. *ret_n: its length. */
 const void *nl_find(const void *p, size_t n, uint16_t type, size_t *ret_n);
+/* An attribute of message h, behind its family's header of `header` bytes (struct ifinfomsg ...), or NULL. */
+const void *nl_attr(const struct nlmsghdr *h, size_t header, uint16_t type, size_t *ret_n);
+/* The same, copied to out: false when it is not there or does not have exactly n bytes. */
+bool nl_attr_copy(const struct nlmsghdr *h, size_t header, uint16_t type, void *out, size_t n);
 
 #endif

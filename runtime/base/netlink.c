@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/net/nl.h"
+#include "runtime/base/netlink.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -141,7 +141,7 @@ int nl_talk(int fd, const struct buf *b, const int *fine, size_t *ret_index)
 {
 	AUTO_FREE char *reply = xmalloc(REPLY_BYTES);
 	size_t acks = number(b->p, b->len);
-	int r = send_all(fd, b);
+	int r = b->len ? send_all(fd, b) : 0;
 
 	while (r == 0 && acks) {
 		ssize_t got = recv(fd, reply, REPLY_BYTES, 0);
@@ -216,4 +216,22 @@ const void *nl_find(const void *p, size_t n, uint16_t type, size_t *ret_n)
 		n -= step;
 	}
 	return NULL;
+}
+
+const void *nl_attr(const struct nlmsghdr *h, size_t header, uint16_t type, size_t *ret_n)
+{
+	size_t head = NLMSG_SPACE(header);
+
+	return h->nlmsg_len < head ? NULL : nl_find((const char *)h + head, h->nlmsg_len - head, type, ret_n);
+}
+
+bool nl_attr_copy(const struct nlmsghdr *h, size_t header, uint16_t type, void *out, size_t n)
+{
+	size_t got = 0;
+	const void *p = nl_attr(h, header, type, &got);
+
+	if (!p || got != n)
+		return false;
+	memcpy(out, p, n);
+	return true;
 }
