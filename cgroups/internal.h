@@ -144,6 +144,8 @@ typedef int limits_also(struct cgroup *cg, const struct spec_resources *r, struc
 int limits_update(struct cgroup *cg, const struct spec_resources *r, limits_also *also, struct err *err) MUST_CHECK;
 uint64_t limits_weight_of_shares(uint64_t shares);
 bool limits_page_size_ok(const char *page_size);
+/* hugetlb.SIZE.FILE and hugetlb.SIZE.rsvd.FILE (where the kernel has it) of each size. */
+int limits_hugetlb(struct limit_list *l, const struct spec_resources *r, const char *file, struct err *err) MUST_CHECK;
 
 /* devices.c: the canonical list of rules, last match wins, and its two users. */
 struct device_list {

@@ -45,6 +45,23 @@ bool limits_page_size_ok(const char *s)
 	return digits > 0 && digits < 20 && strchr("KMG", s[digits]) && s[digits] && str_eq(s + digits + 1, "B");
 }
 
+int limits_hugetlb(struct limit_list *l, const struct spec_resources *r, const char *file, struct err *err)
+{
+	for (size_t i = 0; i < r->n_hugepages; i++) {
+		const struct spec_hugepage_limit *p = &r->hugepages[i];
+		unsigned long long limit = p->limit;
+		struct arena *a = &l->arena;
+
+		if (!limits_page_size_ok(p->page_size))
+			return err_set(err, EINVAL, "linux.resources.hugepageLimits[%zu].pageSize: '%s' is not a size such as 2MB", i,
+				       p->page_size);
+		limit_addf(l, CTL_HUGETLB, "hugepageLimits", arena_printf(a, "hugetlb.%s.%s", p->page_size, file), "%llu", limit);
+		limit_addf(l, CTL_HUGETLB, "hugepageLimits", arena_printf(a, "hugetlb.%s.rsvd.%s", p->page_size, file), "%llu", limit)
+			->flags = LIMIT_OPTIONAL;
+	}
+	return 0;
+}
+
 /* A file of "KEY VALUE" lines: the rest of the line with this key, or NULL. */
 static char *line_of_key(char *text, const char *key)
 {

@@ -144,24 +144,6 @@ static void add_io(struct limit_list *l, const struct spec_resources *r)
 	}
 }
 
-static int add_hugetlb(struct limit_list *l, const struct spec_resources *r, struct err *err)
-{
-	for (size_t i = 0; i < r->n_hugepages; i++) {
-		const struct spec_hugepage_limit *p = &r->hugepages[i];
-		struct arena *a = &l->arena;
-
-		if (!limits_page_size_ok(p->page_size))
-			return err_set(err, EINVAL, "linux.resources.hugepageLimits[%zu].pageSize: '%s' is not a size such as 2MB", i,
-				       p->page_size);
-		limit_addf(l, CTL_HUGETLB, "hugepageLimits", arena_printf(a, "hugetlb.%s.limit_in_bytes", p->page_size), "%llu",
-			   (unsigned long long)p->limit);
-		limit_addf(l, CTL_HUGETLB, "hugepageLimits", arena_printf(a, "hugetlb.%s.rsvd.limit_in_bytes", p->page_size), "%llu",
-			   (unsigned long long)p->limit)
-			->flags = LIMIT_OPTIONAL;
-	}
-	return 0;
-}
-
 static void add_rest(struct limit_list *l, const struct spec_resources *r)
 {
 	if (r->pids_limit.set && r->pids_limit.v < 0)
@@ -196,7 +178,7 @@ int limits_v1(struct limit_list *l, const struct spec_resources *r, uint32_t in_
 	if (in_v2 & CTL_BIT(CTL_HUGETLB)) {
 		only.hugepages = r->hugepages;
 		only.n_hugepages = r->n_hugepages;
-	} else if (add_hugetlb(l, r, err) < 0) {
+	} else if (limits_hugetlb(l, r, "limit_in_bytes", err) < 0) {
 		return -EINVAL;
 	}
 	only.rdma = r->rdma;

@@ -207,24 +207,6 @@ static int add_io(struct limit_list *l, const struct spec_resources *r, struct e
 	return 0;
 }
 
-static int add_hugetlb(struct limit_list *l, const struct spec_resources *r, struct err *err)
-{
-	for (size_t i = 0; i < r->n_hugepages; i++) {
-		const struct spec_hugepage_limit *p = &r->hugepages[i];
-		struct arena *a = &l->arena;
-
-		if (!limits_page_size_ok(p->page_size))
-			return err_set(err, EINVAL, "linux.resources.hugepageLimits[%zu].pageSize: '%s' is not a size such as 2MB", i,
-				       p->page_size);
-		limit_addf(l, CTL_HUGETLB, "hugepageLimits", arena_printf(a, "hugetlb.%s.max", p->page_size), "%llu",
-			   (unsigned long long)p->limit);
-		limit_addf(l, CTL_HUGETLB, "hugepageLimits", arena_printf(a, "hugetlb.%s.rsvd.max", p->page_size), "%llu",
-			   (unsigned long long)p->limit)
-			->flags = LIMIT_OPTIONAL;
-	}
-	return 0;
-}
-
 static void add_rdma(struct limit_list *l, const struct spec_resources *r)
 {
 	for (size_t i = 0; i < r->n_rdma; i++) {
@@ -309,7 +291,7 @@ int limits_v2(struct limit_list *l, const struct spec_resources *r, uint32_t in_
 	if (ret == 0)
 		ret = add_io(l, r, err);
 	if (ret == 0)
-		ret = add_hugetlb(l, r, err);
+		ret = limits_hugetlb(l, r, "max", err);
 	if (ret < 0)
 		return ret;
 	if (r->pids_limit.set)

@@ -208,6 +208,17 @@ void stats_psi(struct json_writer *w, const char *text)
 }
 
 /* One object for each page size that the directory has files of. */
+void stats_pids(struct cgroup *cg, struct json_writer *w)
+{
+	uint64_t limit = stats_number(cg, CTL_PIDS, "pids.max");
+
+	json_key(w, "pids");
+	json_begin_object(w);
+	json_kv_u64(w, "current", stats_number(cg, CTL_PIDS, "pids.current"));
+	json_kv_u64(w, "limit", limit == UINT64_MAX ? 0 : limit); /* 0: none, as runc has it */
+	json_end_object(w);
+}
+
 void stats_hugetlb(struct cgroup *cg, struct json_writer *w)
 {
 	struct cg_hier *h = cgroup_hier_of(cg, CTL_HUGETLB);

@@ -24,6 +24,7 @@ void stats_io_v1(struct json_writer *w, const char *key, const char *text);
 void stats_io_v2(struct json_writer *w, const char *key, const char *text, const char *read_key, const char *write_key);
 /* A pressure file as { "some": {...}, "full": {...} }; no member when text is empty. */
 void stats_psi(struct json_writer *w, const char *text);
+void stats_pids(struct cgroup *cg, struct json_writer *w);
 void stats_hugetlb(struct cgroup *cg, struct json_writer *w);
 void stats_rdma(struct cgroup *cg, struct json_writer *w);
 

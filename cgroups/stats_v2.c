@@ -97,15 +97,9 @@ static void blkio(struct cgroup *cg, struct json_writer *w)
 
 void stats_v2(struct cgroup *cg, struct json_writer *w)
 {
-	uint64_t limit = stats_number(cg, CTL_PIDS, "pids.max");
-
 	cpu(cg, w);
 	cpuset(cg, w);
 	memory(cg, w);
-	json_key(w, "pids");
-	json_begin_object(w);
-	json_kv_u64(w, "current", stats_number(cg, CTL_PIDS, "pids.current"));
-	json_kv_u64(w, "limit", limit == UINT64_MAX ? 0 : limit); /* 0: none, as runc has it */
-	json_end_object(w);
+	stats_pids(cg, w);
 	blkio(cg, w);
 }

@@ -213,18 +213,6 @@ int launch_exec_namespaces(struct launch *l, struct err *err)
 	return 0;
 }
 
-/* A program starts with all signals as the kernel has them at boot, whatever the caller of the runtime ignores or blocks:
- * a shell's background job ignores INT and QUIT, and an ignored signal cannot be caught by a shell. */
-static void reset_signals(void)
-{
-	sigset_t none;
-
-	for (int sig = 1; sig < NSIG; sig++)
-		(void)signal(sig, SIG_DFL); /* KILL, STOP and libc's own two refuse */
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 /* Close in the child what belongs to the parent; the state directory first: a fd of it inside a container is a way out. */
 static NORETURN void child_main(struct launch *l)
 {
@@ -234,7 +222,7 @@ static NORETURN void child_main(struct launch *l)
 	fd_close(&l->own_console_fd);
 	fd_close(&l->ctx.container->dir_fd);
 	fd_close(&l->ctx.container->lock_fd);
-	reset_signals();
+	sys_reset_signals();
 	init_main(&l->ctx);
 }
 

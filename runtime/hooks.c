@@ -45,16 +45,6 @@ static void close_from(int first)
 		close(fd);
 }
 
-static void default_signals(void)
-{
-	sigset_t none;
-
-	for (int sig = 1; sig < NSIG; sig++)
-		(void)signal(sig, SIG_DFL); /* KILL, STOP and libc's own two refuse */
-	sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 /* Move to numbers above 3 first: a wanted fd may lie on 0..3 and would be overwritten. */
 static int place_fds(int in, int out, int err, int fail)
 {
@@ -81,7 +71,7 @@ static NORETURN void hook_child(const struct hook_run *h, int text_fd, int fail_
 	int r;
 
 	(void)setpgid(0, 0);
-	default_signals();
+	sys_reset_signals();
 	r = place_fds(h->state_fd, h->out_fd < 0 ? STDOUT_FILENO : h->out_fd, text_fd, fail_fd);
 	if (r == 0) {
 		fail_fd = 3;

@@ -309,3 +309,14 @@ int fd_remove_files(int dir_fd)
 			return -errno;
 	return 0;
 }
+
+void fd_open_std(void)
+{
+	for (int fd = open("/dev/null", O_RDWR | O_CLOEXEC); fd >= 0; fd = open("/dev/null", O_RDWR | O_CLOEXEC)) {
+		if (fd > STDERR_FILENO) {
+			close(fd);
+			return;
+		}
+		(void)fcntl(fd, F_SETFD, 0);
+	}
+}

@@ -47,6 +47,9 @@ int fd_seqpacket_listen(int dir_fd, const char *path) MUST_CHECK;
 /* Remove every plain file in the directory dir_fd; sub-directories stay. */
 int fd_remove_files(int dir_fd) MUST_CHECK;
 
+/* Open those of 0, 1 and 2 that are closed on /dev/null, so that none of the program's own files gets there. For main(). */
+void fd_open_std(void);
+
 /* Format "/proc/self/fd/N" into buf. */
 #define FD_PROC_PATH_LEN 32
 const char *fd_proc_path(int fd, char buf[FD_PROC_PATH_LEN]);

@@ -180,3 +180,13 @@ int sys_pid_start_time(pid_t pid, uint64_t *ret)
 	*ret = strtoull(p, NULL, 10);
 	return 0;
 }
+
+void sys_reset_signals(void)
+{
+	sigset_t none;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		(void)signal(sig, SIG_DFL); /* KILL, STOP and libc's own two refuse */
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}

@@ -56,6 +56,10 @@ int sys_wait_pidfd(int pidfd) MUST_CHECK;
 /* waitpid for one child, through EINTR. The same return. */
 int sys_wait_pid(pid_t pid) MUST_CHECK;
 
+/* All signals as the kernel has them at boot, none blocked, whatever the caller ignores or blocks: a shell's background job ignores
+ * INT and QUIT, and a shell cannot catch what was ignored. For a new child, before it becomes the program. */
+void sys_reset_signals(void);
+
 /* Field 22 of /proc/PID/stat; -ESRCH when there is no such process or it is a zombie or dead. */
 int sys_pid_start_time(pid_t pid, uint64_t *ret) MUST_CHECK;
 

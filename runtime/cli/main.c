@@ -10,7 +10,6 @@
 #include "runtime/version.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 static int fail(const struct err *err, const char *see)
@@ -202,18 +201,6 @@ static int setup(struct cli *cli, const struct cli_globals *g, struct err *err)
 	return 0;
 }
 
-/* A program that was started with a closed 0, 1 or 2 must not get one of its own files there. */
-static void open_std_fds(void)
-{
-	for (int fd = open("/dev/null", O_RDWR | O_CLOEXEC); fd >= 0; fd = open("/dev/null", O_RDWR | O_CLOEXEC)) {
-		if (fd > STDERR_FILENO) {
-			close(fd);
-			return;
-		}
-		(void)fcntl(fd, F_SETFD, 0);
-	}
-}
-
 static void print_version(void)
 {
 	printf("brig version %s\n", brig_version);
@@ -228,7 +215,7 @@ int main(int argc, char **argv)
 	size_t n_globals;
 	int code;
 
-	open_std_fds();
+	fd_open_std();
 	if (argc < 1)
 		return CLI_EXIT_ERROR;
 	if (options_parse_posix(cli_global_rows, true, argv + 1, &globals, &parsed, &err) < 0)

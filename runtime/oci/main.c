@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "runtime/backend.h"
+#include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 #include "runtime/oci/globals.h"
@@ -143,18 +143,6 @@ static int dispatch(struct invocation *in, const struct option_result *parsed, c
 	return run_command(in, c, parsed->operands + 1, argv);
 }
 
-/* A program that was started with a closed 0, 1 or 2 must not get one of its own files there. */
-static void open_std_fds(void)
-{
-	for (int fd = open("/dev/null", O_RDWR | O_CLOEXEC); fd >= 0; fd = open("/dev/null", O_RDWR | O_CLOEXEC)) {
-		if (fd > STDERR_FILENO) {
-			close(fd);
-			return;
-		}
-		(void)fcntl(fd, F_SETFD, 0);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	CLEANUP(option_result_done) struct option_result parsed = { 0 };
@@ -162,7 +150,7 @@ int main(int argc, char **argv)
 	struct err err = { 0 };
 	int code;
 
-	open_std_fds();
+	fd_open_std();
 	if (argc < 1)
 		return EXIT_FAILURE;
 	if (str_eq(basename(argv[0]), "brig-vm"))

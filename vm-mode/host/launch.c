@@ -17,7 +17,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -160,24 +159,13 @@ static int prepare(struct vm_launch *l, const struct create_opts *o, struct err 
 	return r < 0 ? r : open_sockets(l, err);
 }
 
-/* Signals as the kernel has them at boot, whatever the caller ignores or blocks. */
-static void reset_signals(void)
-{
-	sigset_t none;
-
-	for (int sig = 1; sig < NSIG; sig++)
-		(void)signal(sig, SIG_DFL); /* KILL, STOP and libc's own two refuse */
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 NORETURN static void child_main(struct vm_launch *l)
 {
 	fd_close(&l->parent_sync_fd);
 	fd_close(&l->own_console_fd);
 	fd_close(&l->container->dir_fd);
 	fd_close(&l->container->lock_fd);
-	reset_signals();
+	sys_reset_signals();
 	vm_init_main(l);
 }
 

@@ -141,40 +141,6 @@ static int ask_json(struct container *c, uint16_t type, struct arena *arena, str
 	return json_parse(arena, "guest", reply.p ? reply.p : "", reply.len, ret, err);
 }
 
-static void copy_json(const struct json *n, struct json_writer *w)
-{
-	switch (n->type) {
-	case JSON_NULL:
-		json_null(w);
-		break;
-	case JSON_BOOL:
-		json_bool(w, n->u.boolean);
-		break;
-	case JSON_NUMBER:
-		json_raw(w, n->u.string);
-		break;
-	case JSON_STRING:
-		json_string(w, n->u.string);
-		break;
-	case JSON_ARRAY:
-	case JSON_OBJECT:
-		if (n->type == JSON_ARRAY)
-			json_begin_array(w);
-		else
-			json_begin_object(w);
-		for (const struct json *kid = n->u.kids.first; kid; kid = kid->next) {
-			if (n->type == JSON_OBJECT)
-				json_key(w, kid->key);
-			copy_json(kid, w);
-		}
-		if (n->type == JSON_ARRAY)
-			json_end_array(w);
-		else
-			json_end_object(w);
-		break;
-	}
-}
-
 /* What the container's processes use, as in namespaces mode; then, apart, the machine as the host sees it, and the guest's memory. */
 int vm_verb_stats(struct container *c, struct json_writer *w, struct err *err)
 {
@@ -191,13 +157,13 @@ int vm_verb_stats(struct container *c, struct json_writer *w, struct err *err)
 	if (cgroup && cgroup->type == JSON_OBJECT)
 		for (const struct json *kid = cgroup->u.kids.first; kid; kid = kid->next) {
 			json_key(w, kid->key);
-			copy_json(kid, w);
+			json_copy(w, kid);
 		}
 	json_key(w, "machine");
 	json_begin_object(w);
 	if (guest) {
 		json_key(w, "guest");
-		copy_json(guest, w);
+		json_copy(w, guest);
 	}
 	if (c->cgroup) {
 		json_key(w, "host");

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/cli/images/command.h"
 
+#include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/version.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 static const struct image_command *const commands[] = {
@@ -176,18 +176,6 @@ static int dispatch(const struct globals *g, char **words)
 	return fail(&err);
 }
 
-/* A program that was started with a closed 0, 1 or 2 must not get one of its own files there. */
-static void open_std_fds(void)
-{
-	for (int fd = open("/dev/null", O_RDWR | O_CLOEXEC); fd >= 0; fd = open("/dev/null", O_RDWR | O_CLOEXEC)) {
-		if (fd > STDERR_FILENO) {
-			close(fd);
-			return;
-		}
-		(void)fcntl(fd, F_SETFD, 0);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	CLEANUP(option_result_done) struct option_result parsed = { 0 };
@@ -195,7 +183,7 @@ int main(int argc, char **argv)
 	struct err err = { 0 };
 	int code;
 
-	open_std_fds();
+	fd_open_std();
 	if (argc < 1)
 		return EXIT_FAILURE;
 	if (options_parse(global_rows, OPTION_ORDER_STOP_AT_1ST, argv + 1, &g, &parsed, &err) < 0) {
