@@ -2,6 +2,7 @@
 #include "runtime/intel_rdt.h"
 
 #include "runtime/base/fd.h"
+#include "runtime/base/log.h"
 #include "runtime/base/str.h"
 
 #include <errno.h>
@@ -126,9 +127,9 @@ int intel_rdt_apply(struct container *c, struct err *err)
 	return add_task(mon, c->pid, err);
 }
 
-int intel_rdt_update(struct container *c, const char *l3_schema, const char *mb_schema, struct err *err)
+int intel_rdt_update(struct container *c, const char *l3_schema, const char *mb_schema, char **ret_old, struct err *err)
 {
-	AUTO_FREE char *root = NULL, *dir = NULL, *text = NULL;
+	AUTO_FREE char *root = NULL, *dir = NULL, *text = NULL, *file = NULL;
 	int r = container_load_spec(c, err);
 
 	if (!r && !c->spec->intel_rdt.set)
@@ -138,8 +139,25 @@ int intel_rdt_update(struct container *c, const char *l3_schema, const char *mb_
 	if (r < 0)
 		return r;
 	dir = xasprintf("%s/%s", root, c->spec->intel_rdt.clos_id ? c->spec->intel_rdt.clos_id : c->id);
+	file = xasprintf("%s/schemata", dir);
+	r = fd_read_file(AT_FDCWD, file, 65536, ret_old, NULL);
+	if (r < 0)
+		return err_sys(err, r, "read '%s'", file);
 	text = xasprintf("%s%s%s%s", l3_schema ? l3_schema : "", l3_schema ? "\n" : "", mb_schema ? mb_schema : "", mb_schema ? "\n" : "");
 	return write_schemata(dir, text, err);
+}
+
+void intel_rdt_set_back(struct container *c, const char *old)
+{
+	AUTO_FREE char *root = NULL, *dir = NULL;
+	struct err err = { 0 };
+
+	if (find_root(&root, &err) == 0) {
+		dir = xasprintf("%s/%s", root, c->spec->intel_rdt.clos_id ? c->spec->intel_rdt.clos_id : c->id);
+		(void)!write_schemata(dir, old, &err); /* err has it */
+	}
+	if (err.code)
+		log_warn("the schemata of intelRdt could not be set back after a failed update: %s", err.msg);
 }
 
 int intel_rdt_remove(struct container *c, struct err *err)

@@ -10,8 +10,10 @@
 /* Make or check the class of service (and monitoring group), write schemata, add c->pid. Fills c->intel_rdt_dir and
  * c->intel_rdt_mon_dir with what remove must take away. */
 int intel_rdt_apply(struct container *c, struct err *err) MUST_CHECK;
-/* update --l3-cache-schema, --mem-bw-schema. */
-int intel_rdt_update(struct container *c, const char *l3_schema, const char *mb_schema, struct err *err) MUST_CHECK;
+/* update --l3-cache-schema, --mem-bw-schema; either may be NULL. *ret_old: new string for intel_rdt_set_back(). */
+int intel_rdt_update(struct container *c, const char *l3_schema, const char *mb_schema, char **ret_old, struct err *err) MUST_CHECK;
+/* What update set is taken back, because another part of it failed. */
+void intel_rdt_set_back(struct container *c, const char *old);
 /* Remove what apply made; idempotent. */
 int intel_rdt_remove(struct container *c, struct err *err) MUST_CHECK;
 

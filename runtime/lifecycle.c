@@ -308,8 +308,11 @@ int container_resume(struct container *c, struct err *err)
 
 int container_update(struct container *c, const struct spec_resources *res, const char *l3_schema, const char *mb_schema, struct err *err)
 {
+	AUTO_FREE char *old_rdt = NULL;
 	int r = check_status(c, VERB_UPDATE, container_status(c), err);
 
+	if (!r && (l3_schema || mb_schema))
+		r = intel_rdt_update(c, l3_schema, mb_schema, &old_rdt, err);
 	if (r < 0)
 		return r;
 	if (c->backend->update)
@@ -318,8 +321,8 @@ int container_update(struct container *c, const struct spec_resources *res, cons
 		r = err_set(err, ENOTSUP, "container '%s' has no cgroup: there is nothing to update", c->id);
 	else
 		r = cgroup_update(c->cgroup, res, err);
-	if (!r && (l3_schema || mb_schema))
-		r = intel_rdt_update(c, l3_schema, mb_schema, err);
+	if (r < 0 && old_rdt)
+		intel_rdt_set_back(c, old_rdt);
 	return r;
 }
 

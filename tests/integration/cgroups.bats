@@ -120,6 +120,10 @@ events_watches() { ls -l "/proc/$EVENTS/fd" | grep -qE 'memory\.events|eventfd';
 	[[ "$output" == *cpu.cpus* ]]
 	[ "$(cg_cat memory memory.limit_in_bytes memory.max)" = 67108864 ]
 	[ "$(cg_cat pids pids.max pids.max)" = 77 ]
+	run rt update --pids-limit 55 --l3-cache-schema "L3:0=f" "$ID"
+	[ "$status" = 1 ]
+	[[ "$output" == *intelRdt* ]]
+	[ "$(cg_cat pids pids.max pids.max)" = 77 ]
 }
 
 @test "devices: what is not in the list cannot be opened, the standard ones can" {
