@@ -100,7 +100,7 @@ state() { cri ContainerStatus "{\"container_id\": \"$1\"}" | jq -r '.status.stat
 	cri ContainerStats "{\"container_id\": \"$a\"}" | jq -e '(.stats.memory.working_set_bytes.value | tonumber) > 0'
 	cri UpdateContainerResources "{\"container_id\": \"$a\", \"linux\": {\"memory_limit_in_bytes\": 100663296}}"
 	called "update --resources - $a"
-	[ "$(cat /sys/fs/cgroup/memory/cri-test/"$a"/memory.limit_in_bytes)" = 100663296 ]
+	limit "/sys/fs/cgroup/memory/cri-test/$a/memory.limit_in_bytes" 100663296
 
 	cri StopContainer "{\"container_id\": \"$b\", \"timeout\": 10}"
 	cri ContainerStatus "{\"container_id\": \"$b\"}" | jq -e '.status.state == 2 and .status.exit_code == 3'
