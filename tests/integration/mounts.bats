@@ -249,6 +249,7 @@ options_of() { echo "awk '\$5 == \"$1\" {print \$6, \$7, \$8}' /proc/self/mounti
 		[ "$status" = 0 ]
 		case $p in *shared) [[ "$output" == *shared:* ]] ;; *slave) [[ "$output" == *master:* ]] ;; *) [[ "$output" != *:*" - "* ]] ;; esac
 	done
+}
 
 @test "sysfs in a user namespace whose network is the host's: the host's tree is shown" {
 	mk_sh 'ls -d /sys/kernel; ls /proc/1/ns >/dev/null && echo ran' '.linux.namespaces |= map(select(.type != "network")) + [{type: "user"}]

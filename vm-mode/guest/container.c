@@ -184,7 +184,7 @@ static int launch_create(struct agent *a, struct guest_container *g, const struc
 	launch_init(&l, g->c, NULL);
 	r = launch_plan(&l, m->flags & PROTO_CREATE_NO_PIVOT, err);
 	if (!r)
-		r = launch_open_sources(&l, NULL, err);
+		r = launch_open_sources(&l, &(struct create_opts){ 0 }, err);
 	if (r < 0)
 		return r;
 	launch_init_process(&l, m->flags & PROTO_CREATE_NO_PIVOT, !(m->flags & PROTO_CREATE_NO_KEYRING));
