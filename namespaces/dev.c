@@ -173,7 +173,8 @@ static int bind_console(struct init_ctx *ctx, int peer, const char *dst, struct 
 
 	if (parent < 0 || !name)
 		return parent < 0 ? parent : -EINVAL;
-	target = openat(parent, name, O_CREAT | O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666);
+	/* What the image has there is never opened: opening some devices has effects. */
+	target = openat(parent, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0666);
 	fd_close(&target);
 	target = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	tree = mount_clone(ctx, peer, "", AT_EMPTY_PATH);

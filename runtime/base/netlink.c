@@ -152,7 +152,7 @@ int nl_talk(int fd, const struct buf *b, const int *fine, size_t *ret_index)
 		if (got <= 0)
 			return got < 0 ? -errno : -EIO;
 		for (struct nlmsghdr *h = (struct nlmsghdr *)(void *)reply; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
-			const struct nlmsgerr *e = NLMSG_DATA(h);
+			const struct nlmsgerr *e = nl_body(h);
 
 			if (h->nlmsg_type != NLMSG_ERROR)
 				continue;
@@ -185,13 +185,18 @@ int nl_query(int fd, const struct buf *b, int (*each)(void *ctx, const struct nl
 			if (h->nlmsg_type == NLMSG_DONE)
 				return 0;
 			if (h->nlmsg_type == NLMSG_ERROR)
-				return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+				return ((const struct nlmsgerr *)nl_body(h))->error;
 			r = each(ctx, h);
 			if (r < 0 || !(h->nlmsg_flags & NLM_F_MULTI))
 				return r;
 		}
 	}
 	return r;
+}
+
+const void *nl_body(const struct nlmsghdr *h)
+{
+	return (const char *)h + NLMSG_HDRLEN;
 }
 
 const void *nl_find(const void *p, size_t n, uint16_t type, size_t *ret_n)

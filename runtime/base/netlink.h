@@ -38,6 +38,8 @@ int nl_talk(int fd, const struct buf *b, const int *fine, size_t *ret_index) MUS
  * stop. */
 int nl_query(int fd, const struct buf *b, int (*each)(void *ctx, const struct nlmsghdr *h), void *ctx) MUST_CHECK;
 
+/* The family's header of a message, NLMSG_DATA() for what is const. */
+const void *nl_body(const struct nlmsghdr *h);
 /* An attribute in n bytes at p, or NULL. *ret_n: its length. */
 const void *nl_find(const void *p, size_t n, uint16_t type, size_t *ret_n);
 /* An attribute of message h, behind its family's header of `header` bytes (struct ifinfomsg ...), or NULL. */

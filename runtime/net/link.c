@@ -32,7 +32,7 @@ int link_up(int route_fd, int index, struct err *err)
 
 static int take_index(void *ctx, const struct nlmsghdr *h)
 {
-	const struct ifinfomsg *info = NLMSG_DATA(h);
+	const struct ifinfomsg *info = nl_body(h);
 
 	if (h->nlmsg_type == RTM_NEWLINK)
 		*(int *)ctx = info->ifi_index;

@@ -17,7 +17,7 @@ struct address_visitor {
 static int visit_address(void *ctx, const struct nlmsghdr *h)
 {
 	struct address_visitor *v = ctx;
-	const struct ifaddrmsg *msg = NLMSG_DATA(h);
+	const struct ifaddrmsg *msg = nl_body(h);
 	size_t n = 0;
 	const void *p;
 
@@ -42,7 +42,7 @@ struct link_visitor {
 static int visit_link(void *ctx, const struct nlmsghdr *h)
 {
 	const struct link_visitor *v = ctx;
-	const struct ifinfomsg *msg = NLMSG_DATA(h);
+	const struct ifinfomsg *msg = nl_body(h);
 	size_t n = 0;
 	const char *name;
 	const uint8_t *m;
@@ -79,7 +79,7 @@ bool link_find_address(int route_fd, int family, struct ip_addr *ret, char ret_n
 static int visit_gateway(void *ctx, const struct nlmsghdr *h)
 {
 	struct ip_addr *found = ctx;
-	const struct rtmsg *msg = NLMSG_DATA(h);
+	const struct rtmsg *msg = nl_body(h);
 	size_t n = 0;
 	const void *p;
 
@@ -114,7 +114,7 @@ struct route_visitor {
 static int visit_route(void *ctx, const struct nlmsghdr *h)
 {
 	const struct route_visitor *v = ctx;
-	const struct rtmsg *msg = NLMSG_DATA(h);
+	const struct rtmsg *msg = nl_body(h);
 	struct ip_addr net = { .family = msg->rtm_family, .prefix = msg->rtm_dst_len };
 	size_t n, head = NLMSG_LENGTH(sizeof(*msg));
 	const void *dst;

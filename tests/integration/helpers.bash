@@ -142,6 +142,9 @@ ct_out() { cat "$T/$ID.out"; }
 
 is_status() { [ "$(ct_status)" = "$1" ]; }
 
+# fails COMMAND...: bats overlooks a "! COMMAND" that is not the last one of a test.
+fails() { if "$@"; then return 1; fi; }
+
 # wait_for COMMAND...: until it succeeds, PATIENCE seconds at most.
 wait_for() {
 	local end=$((SECONDS + PATIENCE))

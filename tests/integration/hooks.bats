@@ -81,8 +81,8 @@ KINDS="prestart createRuntime createContainer startContainer poststart poststop"
 		--arg s "/usr/bin/env >$R/env"
 	SECRET=1 ct_create
 	grep -qx X=y "$R/env"
-	! grep -q SECRET "$R/env"
-	! grep -q '^PATH=/usr/sbin:/usr/bin:/sbin:/bin$' "$R/env"
+	fails grep -q SECRET "$R/env"
+	fails grep -q '^PATH=/usr/sbin:/usr/bin:/sbin:/bin$' "$R/env"
 	[ "$(grep -vc -e ^PWD= -e ^_= -e ^SHLVL= -e ^OLDPWD= "$R/env")" = 1 ]
 }
 

@@ -100,7 +100,7 @@ static int visit_link(void *ctx, const struct nlmsghdr *h)
 
 	if (h->nlmsg_type != RTM_NEWLINK || !nl_attr_copy(h, sizeof(info), IFLA_ADDRESS, mac, 6) || memcmp(mac, s->mac, 6) != 0)
 		return 0;
-	memcpy(&info, NLMSG_DATA(h), sizeof(info));
+	memcpy(&info, nl_body(h), sizeof(info));
 	s->index = info.ifi_index;
 	return 0;
 }

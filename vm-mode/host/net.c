@@ -77,7 +77,7 @@ static bool is_object(const struct nlmsghdr *h, uint16_t type, void *header, siz
 {
 	if (h->nlmsg_type != type || h->nlmsg_len < NLMSG_LENGTH(n))
 		return false;
-	memcpy(header, NLMSG_DATA(h), n);
+	memcpy(header, nl_body(h), n);
 	return true;
 }
 
