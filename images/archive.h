@@ -8,7 +8,7 @@
  * DOC: images in files
  *
  * load reads what docker save, podman save, skopeo, buildah and umoci write: an OCI layout (a directory, or a tar of one) or
- * docker's archive; a tar may be compressed and may come from a pipe. Where a tar is both, the OCI layout is taken,
+ * docker's archive, or a directory of the transport dir:; a tar may be compressed and may come from a pipe. Where a tar is both, the OCI layout is taken,
  * because it keeps the manifest's digest. import makes an image of one tar of a root file system.
  */
 struct archive_load_options {
@@ -38,6 +38,8 @@ int archive_import(struct store *s, int fd, const struct archive_import_options 
  * as plain tars, with a new manifest for the same config (images/export.h). names[i] becomes the ref.name annotation. */
 int archive_save_dir(struct store *s, const struct store_image *images, const char *const *names, size_t n, int dir_fd,
 		     struct err *err) MUST_CHECK;
+/* One image as the transport dir: has it, into the empty directory dir_fd: manifest.json, and the blobs by their hexadecimal names. */
+int archive_save_flat(struct store *s, const struct store_image *image, int dir_fd, struct err *err) MUST_CHECK;
 /* The same as a tar on out_fd; with docker true also docker's manifest.json is in it, so docker and podman load it. */
 int archive_save_tar(struct store *s, const struct store_image *images, const char *const *names, size_t n, int out_fd, bool docker,
 		     struct err *err) MUST_CHECK;

@@ -14,16 +14,20 @@ enum { READ_BYTES = 256 << 10, MAX_NESTING = 4 };
 struct load {
 	struct store *s;
 	struct source source;
+	bool flat; /* blobs lie beside manifest.json, without blobs/sha256/ in front */
 	const struct archive_load_options *o;
 	size_t n_loaded;
 };
 
-static void blob_member(const struct digest *d, char out[DIGEST_TEXT_LEN + 8])
+static void blob_member(const struct load *l, const struct digest *d, char out[DIGEST_TEXT_LEN + 8])
 {
 	char text[DIGEST_TEXT_LEN];
 	size_t n = strcspn(digest_text(d, text), ":");
 
-	(void)snprintf(out, DIGEST_TEXT_LEN + 8, "blobs/%.*s/%s", (int)n, text, text + n + 1);
+	if (l->flat)
+		(void)snprintf(out, DIGEST_TEXT_LEN + 8, "%s", text + n + 1);
+	else
+		(void)snprintf(out, DIGEST_TEXT_LEN + 8, "blobs/%.*s/%s", (int)n, text, text + n + 1);
 }
 
 static int import_member(struct load *l, const char *member, const struct layer_options *expected, struct layer_result *ret,
@@ -82,7 +86,7 @@ static int load_blob(struct load *l, const struct descriptor *d, size_t max, cha
 	char member[DIGEST_TEXT_LEN + 8];
 	int r;
 
-	blob_member(&d->digest, member);
+	blob_member(l, &d->digest, member);
 	r = source_read(&l->source, member, max, ret, ret_n, err);
 	if (r == 0 && *ret_n != d->size)
 		r = err_set(err, EBADMSG, "%s: has %zu bytes, its descriptor says %llu", member, *ret_n, (unsigned long long)d->size);
@@ -103,7 +107,7 @@ static int load_layers(struct load *l, const struct manifest *m, const struct im
 		char member[DIGEST_TEXT_LEN + 8];
 		struct layer_result res;
 
-		blob_member(&m->list[i].digest, member);
+		blob_member(l, &m->list[i].digest, member);
 		if (!store_has_layer(l->s, &c->diff_ids[i]) || (l->s->keep_blobs && !store_has_blob(l->s, &m->list[i].digest)))
 			r = import_member(l, member, &expected, &res, err);
 	}
@@ -169,6 +173,39 @@ static int load_layout(struct load *l, struct err *err)
 		r = load_manifest(l, d, d->containerd_name ? d->containerd_name : d->ref_name, 0, err);
 	}
 	return r;
+}
+
+/* ---- the transport dir: ---- */
+
+/* skopeo's and podman's: one image; a list's manifests are in files of their own. */
+static int load_flat(struct load *l, const char *member, const struct digest *expected, int depth, struct err *err)
+{
+	struct descriptor d = { .media_type = NULL };
+	AUTO_MANIFEST struct manifest m = { 0 };
+	AUTO_FREE char *text = NULL;
+	const struct descriptor *next;
+	char hex[DIGEST_HEX_LEN];
+	AUTO_FREE char *below = NULL;
+	size_t n;
+	int r = depth > MAX_NESTING ? err_set(err, EINVAL, "lists of manifests are nested too deeply") :
+				      source_read(&l->source, member, MANIFEST_MAX_BYTES, &text, &n, err);
+
+	if (r < 0)
+		return r;
+	hash_bytes(DIGEST_SHA256, text, n, &d.digest);
+	d.size = n;
+	if (expected && !digest_eq(expected, &d.digest))
+		return err_set(err, EBADMSG, "%s: does not have the digest that the list says", member);
+	r = store_put_blob(l->s, &d.digest, text, n, err);
+	if (r == 0)
+		r = manifest_parse(member, text, n, NULL, &m, err);
+	if (r < 0 || !m.is_index)
+		return r < 0 ? r : load_image(l, &d, &m, NULL, err);
+	r = manifest_pick(&m, l->o->platform, &next, err);
+	if (r < 0)
+		return r;
+	below = xasprintf("%s.manifest.json", digest_hex(&next->digest, hex));
+	return load_flat(l, below, &next->digest, depth + 1, err);
 }
 
 /* ---- docker's archive ---- */
@@ -294,6 +331,8 @@ int archive_load(struct store *s, const char *path, const struct archive_load_op
 	if (r == 0) {
 		if (source_has(&l.source, "index.json"))
 			r = load_layout(&l, err);
+		else if (source_has(&l.source, "manifest.json") && (l.flat = source_has(&l.source, "version")))
+			r = load_flat(&l, "manifest.json", NULL, 0, err);
 		else if (source_has(&l.source, "manifest.json"))
 			r = load_docker(&l, err);
 		else

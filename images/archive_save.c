@@ -17,6 +17,7 @@ enum { COPY_BYTES = 256 << 10, TAR_BLOCK = 512 };
 /* Where members go: a directory, or a tar on a stream. */
 struct out {
 	int dir_fd, tar_fd; /* borrowed; one of them is -1 */
+	bool flat;	    /* of the transport dir: */
 	uint8_t *buf;	    /* owned */
 	struct digest *done; /* owned; blobs that are in it already */
 	size_t n_done;
@@ -54,6 +55,14 @@ static int tar_pad(struct out *o, uint64_t size)
 	static const char zeros[TAR_BLOCK];
 
 	return fd_write_all(o->tar_fd, zeros, (TAR_BLOCK - size % TAR_BLOCK) % TAR_BLOCK);
+}
+
+/* Name of a blob's member, new string. */
+static char *blob_name(const struct out *o, const struct digest *d)
+{
+	char hex[DIGEST_HEX_LEN];
+
+	return o->flat ? xstrdup(digest_hex(d, hex)) : store_blob_path(d);
 }
 
 /* A member of size bytes that come from fd. */
@@ -112,7 +121,7 @@ static bool is_new(struct out *o, const struct digest *d)
 
 static int put_blob(struct store *s, struct out *o, const struct digest *d, struct err *err)
 {
-	AUTO_FREE char *path = store_blob_path(d);
+	AUTO_FREE char *path = blob_name(o, d);
 	AUTO_CLOSE int fd = -1;
 	struct stat st;
 
@@ -135,7 +144,7 @@ static int write_member(void *ctx, const void *data, size_t n, struct err *err)
 /* A layer made again as a plain tar: its digest is the diffID. */
 static int put_tar(struct store *s, struct out *o, const struct digest *diff_id, uint64_t size, struct err *err)
 {
-	AUTO_FREE char *path = store_blob_path(diff_id);
+	AUTO_FREE char *path = blob_name(o, diff_id);
 	AUTO_CLOSE int file_fd = -1;
 	int to, r = 0;
 
@@ -207,16 +216,22 @@ static int plan(struct store *s, const struct store_image *image, struct saved *
 	return r;
 }
 
-static int put_image(struct store *s, struct out *o, const struct saved *v, const struct store_image *image, struct err *err)
+/* Layers and config */
+static int put_parts(struct store *s, struct out *o, const struct saved *v, const struct store_image *image, struct err *err)
 {
-	AUTO_FREE char *path = store_blob_path(&v->manifest);
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < v->m.n; i++)
 		r = v->layers[i].media_type ? put_tar(s, o, &v->c.diff_ids[i], v->layers[i].size, err) :
 					      put_blob(s, o, &v->m.list[i].digest, err);
-	if (r == 0)
-		r = put_blob(s, o, &image->config, err);
+	return r == 0 ? put_blob(s, o, &image->config, err) : r;
+}
+
+static int put_image(struct store *s, struct out *o, const struct saved *v, const struct store_image *image, struct err *err)
+{
+	AUTO_FREE char *path = store_blob_path(&v->manifest);
+	int r = put_parts(s, o, v, image, err);
+
 	if (r < 0 || !v->text.len)
 		return r < 0 ? r : put_blob(s, o, &image->manifest, err);
 	return is_new(o, &v->manifest) ? put_text(o, path, &v->text, err) : 0;
@@ -311,6 +326,35 @@ int archive_save_dir(struct store *s, const struct store_image *images, const ch
 	if (r == 0)
 		r = save(s, images, names, n, &o, false, err);
 	(void)unlinkat(dir_fd, "blobs/sha512", AT_REMOVEDIR); /* stays when it is used */
+	free(o.done);
+	free(o.buf);
+	return r;
+}
+
+/* The manifest last, under a name of its own. */
+static int put_flat(struct store *s, struct out *o, const struct store_image *image, struct err *err)
+{
+	static char version_text[] = "Directory Transport Version: 1.1\n";
+	struct buf version = { .p = version_text, .len = sizeof(version_text) - 1 };
+	CLEANUP(saved_done) struct saved v = { .m.media_type = "" };
+	AUTO_CLOSE int fd = -1;
+	int r = plan(s, image, &v, err);
+
+	if (r == 0)
+		r = put_text(o, "version", &version, err);
+	if (r == 0)
+		r = put_parts(s, o, &v, image, err);
+	if (r < 0 || v.text.len)
+		return r < 0 ? r : put_text(o, "manifest.json", &v.text, err);
+	fd = store_open_blob(s, &image->manifest);
+	return fd < 0 ? err_sys(err, fd, "open the manifest") : put_stream(o, "manifest.json", fd, v.manifest_size, err);
+}
+
+int archive_save_flat(struct store *s, const struct store_image *image, int dir_fd, struct err *err)
+{
+	struct out o = { .dir_fd = dir_fd, .tar_fd = -1, .flat = true, .buf = xmalloc(COPY_BYTES) };
+	int r = put_flat(s, &o, image, err);
+
 	free(o.done);
 	free(o.buf);
 	return r;

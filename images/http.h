@@ -61,6 +61,7 @@ void http_free(struct http *h); /* accepts NULL */
 enum http_failure {
 	HTTP_OK,
 	HTTP_FAILED_SINK,    /* begin or sink said so */
+	HTTP_FAILED_NAME,    /* the host's name has no address: mostly a wrong name, which no retry mends */
 	HTTP_FAILED_CONNECT, /* no connection, or it was lost: worth a retry */
 	HTTP_FAILED_TLS,     /* the other side does not speak TLS */
 	HTTP_FAILED_OTHER,   /* certificate, bad address, too long a body: no retry helps */

@@ -106,7 +106,7 @@ static int pull_all_tags(struct image_cli *cli, const struct pull_options *po, s
 	return r;
 }
 
-/* oci:, oci-archive:, docker-archive: are loaded. */
+/* oci:, oci-archive:, docker-archive: and dir: are loaded. */
 static int pull_location(struct image_cli *cli, const struct options *o, const struct pull_options *po, struct progress *progress,
 			 const char *text, struct err *err)
 {
@@ -124,11 +124,10 @@ static int pull_location(struct image_cli *cli, const struct options *o, const s
 	case TRANSPORT_OCI:
 	case TRANSPORT_OCI_ARCHIVE:
 	case TRANSPORT_DOCKER_ARCHIVE:
-		return archive_load(&cli->store, at.path, &lo, err);
 	case TRANSPORT_DIR:
 		break;
 	}
-	return err_set(err, ENOTSUP, "'%s': images of the transport dir: cannot be pulled", text);
+	return archive_load(&cli->store, at.path, &lo, err);
 }
 
 static int run(struct image_cli *cli, void *target, char **operands, struct err *err)

@@ -74,21 +74,22 @@ static int push_to(struct image_cli *cli, const struct options *o, const struct 
 	return r == 0 && o->digest_file ? write_digest(o->digest_file, &digest, err) : r;
 }
 
-/* oci:, oci-archive: and docker-archive: are saved. */
+/* oci:, oci-archive:, docker-archive: and dir: are saved. */
 static int push_to_file(struct image_cli *cli, const struct location *to, const struct store_image *image, const char *name, struct err *err)
 {
 	const char *names[1] = { to->name ? to->name : name };
+	bool dir = to->transport == TRANSPORT_OCI || to->transport == TRANSPORT_DIR;
 	AUTO_CLOSE int fd = -1;
 
-	if (to->transport == TRANSPORT_DIR)
-		return err_set(err, ENOTSUP, "images cannot be pushed to dir:");
-	if (to->transport == TRANSPORT_OCI && mkdir(to->path, 0755) < 0 && errno != EEXIST)
+	if (dir && mkdir(to->path, 0755) < 0 && errno != EEXIST)
 		return err_sys(err, -errno, "make directory '%s'", to->path);
-	fd = to->transport == TRANSPORT_OCI ? open(to->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) :
-					      open(to->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	fd = dir ? open(to->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) :
+		   open(to->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0)
 		return err_sys(err, -errno, "open '%s'", to->path);
-	if (to->transport == TRANSPORT_OCI)
+	if (to->transport == TRANSPORT_DIR)
+		return archive_save_flat(&cli->store, image, fd, err);
+	if (dir)
 		return archive_save_dir(&cli->store, image, names, 1, fd, err);
 	return archive_save_tar(&cli->store, image, names, 1, fd, to->transport == TRANSPORT_DOCKER_ARCHIVE, err);
 }

@@ -17,7 +17,7 @@ struct options {
 #define T struct options
 static const struct option_row rows[] = {
 	OPT_STRING(T, output, "output", 'o', "PATH", "file or directory to write (standard output)"),
-	OPT_STRING(T, format, "format", 0, "FORMAT", "docker-archive, oci-archive or oci-dir (docker-archive)"),
+	OPT_STRING(T, format, "format", 0, "FORMAT", "docker-archive, oci-archive, oci-dir or docker-dir (docker-archive)"),
 	OPT_FLAG(T, quiet, "quiet", 'q', "print no progress"),
 	OPT_FLAG(T, multi, "multi-image-archive", 'm', "accepted: several images are always possible"),
 	OPT_FLAG(T, compress, "compress", 0, "accepted and ignored"),
@@ -58,7 +58,7 @@ static int select_images(struct image_cli *cli, char **operands, struct selectio
 	return 0;
 }
 
-static int save_dir(struct image_cli *cli, const char *path, const struct selection *s, struct err *err)
+static int save_dir(struct image_cli *cli, const char *path, const struct selection *s, bool flat, struct err *err)
 {
 	AUTO_CLOSE int fd = -1;
 
@@ -67,6 +67,8 @@ static int save_dir(struct image_cli *cli, const char *path, const struct select
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(err, -errno, "open '%s'", path);
+	if (flat)
+		return archive_save_flat(&cli->store, &s->images[0], fd, err);
 	return archive_save_dir(&cli->store, s->images, (const char *const *)s->names, s->n, fd, err);
 }
 
@@ -95,21 +97,23 @@ static int run(struct image_cli *cli, void *target, char **operands, struct err 
 {
 	const struct options *o = target;
 	const char *format = o->format ? o->format : "docker-archive";
-	bool docker = str_eq(format, "docker-archive"), dir = str_eq(format, "oci-dir");
+	bool docker = str_eq(format, "docker-archive"), flat = str_eq(format, "docker-dir"), dir = flat || str_eq(format, "oci-dir");
 	CLEANUP(selection_done) struct selection s = { 0 };
 	int r;
 
 	if (!docker && !dir && !str_eq(format, "oci-archive"))
-		return err_set(err, EINVAL, "invalid value \"%s\" for flag --format: must be docker-archive, oci-archive or oci-dir", format);
+		return err_set(err, EINVAL, "invalid value \"%s\" for flag --format: must be docker-archive, oci-archive, oci-dir or docker-dir", format);
 	if (dir && !o->output)
-		return err_set(err, EINVAL, "--format oci-dir needs --output");
+		return err_set(err, EINVAL, "--format %s needs --output", format);
+	if (flat && operands[1])
+		return err_set(err, EINVAL, "--format docker-dir is for one image");
 	if (!o->output && isatty(STDOUT_FILENO))
 		return err_set(err, EINVAL, "cannot write an archive to a terminal: use --output or a redirection");
 	r = select_images(cli, operands, &s, err);
 	if (r < 0)
 		return r;
 	if (dir)
-		return save_dir(cli, o->output, &s, err);
+		return save_dir(cli, o->output, &s, flat, err);
 	if (o->output && !str_eq(o->output, "-") && !str_eq(o->output, "/dev/stdout"))
 		return save_file(cli, o->output, &s, docker, err);
 	return archive_save_tar(&cli->store, s.images, (const char *const *)s.names, s.n, STDOUT_FILENO, docker, err);

@@ -387,3 +387,28 @@ says() { [[ $output == *"$1"* ]] || { echo "said: $output"; return 1; }; }
 	for i in 1 2 3 4; do [ "$(cat "out$i")" = "$(image_id)" ]; done
 	brig image fsck
 }
+
+@test "the transport dir: goes both ways with skopeo, one image or a list" {
+	local id digest
+	id=$(image_id)
+	digest=$(manifest_digest)
+	keep_blobs
+	skopeo copy -q "oci:$FILES/lay:v1" dir:from
+	[ "$(brig pull -q dir:from)" = "$id" ]
+	brig push -q "$id" dir:to
+	[ "$(skopeo inspect dir:to --format '{{.Digest}}')" = "$digest" ]
+	brig save --format docker-dir -o saved "$id"
+	diff -r to saved
+	# a list has its manifests in files of their own, each under the digest that the list says
+	mkdir list
+	cp from/* list/
+	mv list/manifest.json "list/${digest#sha256:}.manifest.json"
+	printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"%s","digest":"%s","size":%s,"platform":{"os":"linux","architecture":"amd64"}}]}' \
+		application/vnd.oci.image.manifest.v1+json "$digest" "$(stat -c %s from/manifest.json)" >list/manifest.json
+	brig rmi -f "$id"
+	[ "$(brig pull -q --platform linux/amd64 dir:list)" = "$id" ]
+	echo ' ' >>"list/${digest#sha256:}.manifest.json"
+	run brig pull -q --platform linux/amd64 dir:list
+	[ "$status" -ne 0 ]
+	[[ "$output" = *"does not have the digest"* ]]
+}
