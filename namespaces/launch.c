@@ -55,17 +55,19 @@ void launch_done(struct launch *l)
 	seccomp_prog_done(&l->seccomp);
 }
 
-/* A user without privileges: what the caller's helper opens. */
-static int open_by_helper(struct launch *l, const struct create_opts *o, struct err *err)
+/* What the caller opens for us stays open in the op; the rest is left. */
+static int open_by_caller(struct launch *l, const struct create_opts *o, struct err *err)
 {
-	for (size_t i = 0; i < l->plan.n_ops; i++) {
+	for (size_t i = 0; o->open_tree && i < l->plan.n_ops; i++) {
 		struct op *op = &l->plan.ops[i];
+		int fd;
 
 		if (op->kind != OP_BIND || !op->src || !*op->src)
 			continue;
-		op->src_fd = o->open_tree(o->open_tree_arg, op->src, mount_source_flags(op));
-		if (op->src_fd < 0)
-			return err_sys(err, op->src_fd, "bind mount source '%s' on '%s'", op->src, op->dst);
+		fd = o->open_tree(o->open_tree_arg, op->src, mount_source_flags(op));
+		if (fd < 0 && fd != -ENOSYS)
+			return err_sys(err, fd, "bind mount source '%s' on '%s'", op->src, op->dst);
+		op->src_fd = fd < 0 ? -1 : fd;
 	}
 	return 0;
 }
@@ -73,6 +75,8 @@ static int open_by_helper(struct launch *l, const struct create_opts *o, struct 
 int launch_open_sources(struct launch *l, const struct create_opts *o, struct err *err)
 {
 	const int *root_fd = o->root_fd;
+	int r;
+
 	bool shared = l->ctx.spec->rootfs_propagation & MS_SHARED;
 	AUTO_CLOSE int bundle = open(l->ctx.container->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct stat st;
@@ -84,8 +88,9 @@ int launch_open_sources(struct launch *l, const struct create_opts *o, struct er
 	l->ctx.root_given = root_fd;
 	if (root_fd)
 		l->ctx.root_tree_fd = fcntl(*root_fd, F_DUPFD_CLOEXEC, 3);
-	if (!l->privileged)
-		return o->open_tree ? open_by_helper(l, o, err) : 0;
+	r = open_by_caller(l, o, err);
+	if (r < 0 || !l->privileged)
+		return r;
 	if (!root_fd)
 		l->ctx.root_tree_fd = sys_open_tree(AT_FDCWD, l->plan.rootfs,
 						    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
@@ -100,7 +105,7 @@ int launch_open_sources(struct launch *l, const struct create_opts *o, struct er
 	for (size_t i = 0; i < l->plan.n_ops; i++) {
 		struct op *op = &l->plan.ops[i];
 
-		if (op->kind != OP_BIND)
+		if (op->kind != OP_BIND || op->src_fd >= 0)
 			continue;
 		op->src_fd = mount_open_source(op, bundle, shared, err);
 		if (op->src_fd < 0)

@@ -89,8 +89,9 @@ struct create_opts {
 	const char *config_text;   /* the configuration itself, in place of a file; NULL: read one */
 	const int *root_fd;	   /* borrowed: the root file system as a detached mount; root.path then only names a directory.
 				    * NULL: it is what root.path names */
-	/* What opens the source of a bind mount as a detached tree (open_tree(2) with these flags; or -errno) for a caller who has
-	 * not the privilege, in his place. NULL: nothing does, and the init child opens it with its own rights. */
+	/* What opens the source of a bind mount as a detached tree (open_tree(2) with these flags; or -errno) where the caller cannot:
+	 * without privilege, or in another mount namespace. -ENOSYS: it is to be opened as without this. NULL: all are; then
+	 * without privilege the init child does it, with its own rights. */
 	int (*open_tree)(void *arg, const char *path, unsigned flags);
 	void *open_tree_arg;
 	const char *pid_file, *console_socket, *pidfd_socket; /* or NULL */

@@ -37,6 +37,10 @@ struct config_input {
 	bool swap_limit;	       /* the kernel can limit swap */
 };
 
+/* --ipc container:NAME: POSIX shared memory is files on a mount of that container's. "/proc/PID/" in front of this is the source of
+ * the bind mount, which only a process in that mount namespace can open: struct create_opts, open_tree. */
+#define CONFIG_SHM_OF_NAMESPACE "root/dev/shm"
+
 /* The program and its arguments: entry point, then command; both from the flags when given. An empty one is an error. */
 int config_args(const struct run_options *o, const struct image_config *image, const struct strlist *command, struct arena *a,
 		struct strlist *ret, struct err *err) MUST_CHECK;

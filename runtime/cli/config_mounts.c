@@ -42,6 +42,14 @@ static void write_ipc(const struct config_input *in, struct json_writer *w)
 			MOUNT("/dev/mqueue", "bind", "/dev/mqueue", "rbind", "nosuid", "noexec", "nodev", "rw");
 		return;
 	}
+	if (str_starts(in->o->ipc ? in->o->ipc : "", "container:")) {
+		AUTO_FREE char *theirs = xasprintf("%.*s" CONFIG_SHM_OF_NAMESPACE, (int)(strlen(in->ns_paths[NS_IPC]) - strlen("ns/ipc")),
+						   in->ns_paths[NS_IPC]);
+
+		MOUNT("/dev/shm", "bind", theirs, "bind", "nosuid", "noexec", "nodev", "rw");
+		MOUNT("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev");
+		return;
+	}
 	if (size && option_size(size, &bytes) == 0)
 		snprintf(text, sizeof(text), "size=%lld", (long long)bytes);
 	if (!str_eq(in->o->ipc, "none"))

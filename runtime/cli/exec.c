@@ -7,9 +7,11 @@
 #include "runtime/base/mem.h"
 #include "runtime/cli/image_user.h"
 #include "runtime/cli/relay.h"
+#include "runtime/console.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -162,6 +164,38 @@ static int exec_detached(struct container *c, struct exec_opts *o, struct err *e
 	return r;
 }
 
+/* What keeps a terminal that nobody sits at: a process that takes what is written to it, until its last user is gone. */
+static int drain(int console_fd, struct err *err)
+{
+	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	pid_t pid = null_fd < 0 ? -1 : fork();
+	char chunk[4096];
+
+	if (pid != 0) {
+		fd_close(&null_fd);
+		return pid < 0 ? err_sys(err, -errno, "leave a process with the terminal") : 0;
+	}
+	(void)setsid();
+	(void)signal(SIGHUP, SIG_IGN);
+	for (int fd = 0; fd <= 2; fd++)
+		(void)dup2(null_fd, fd);
+	while (read(console_fd, chunk, sizeof(chunk)) > 0)
+		;
+	_exit(0);
+}
+
+static int exec_detached_tty(struct container *c, const struct exec_opts *o, struct err *err)
+{
+	AUTO_CLOSE int pidfd = -1, socket_fd = -1, console_fd = -1;
+	pid_t pid = 0;
+	int r = c->backend->exec(c, o, &pid, &pidfd, &socket_fd, err);
+
+	container_unlock(c);
+	if (r == 0)
+		r = console_fd = console_receive_master(socket_fd, err);
+	return r < 0 ? r : drain(console_fd, err);
+}
+
 static int exec_streams(struct container *c, const struct exec_flags *f, const struct exec_opts *o, struct err *err)
 {
 	struct relay_wants w = { .interactive = f->interactive, .attach_out = true, .attach_err = true, .log_fd = -1 };
@@ -252,7 +286,9 @@ static int run(struct cli *cli, void *target, char **operands, struct err *err)
 		r = make_process(&arena, c, f, operands, &process, err);
 	if (r < 0)
 		return r;
-	if (f->detach)
+	if (f->detach && f->tty)
+		r = exec_detached_tty(c, &o, err);
+	else if (f->detach)
 		r = exec_detached(c, &o, err);
 	else if (f->tty)
 		r = container_exec(c, &o, err);

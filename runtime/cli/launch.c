@@ -381,9 +381,14 @@ static int check_vm(const struct run_options *o, struct runtime_opts *oci, struc
 	return oci->backend ? 0 : err_set(err, ENOSYS, "--vm: vm-mode is not part of this build of brig");
 }
 
-static int open_tree_rootless(void *arg, const char *path, unsigned flags)
+static int open_source(void *arg, const char *path, unsigned flags)
 {
-	return userns_helper_open_tree(arg, path, flags);
+	struct parts *p = arg;
+	int pid = 0, n = 0;
+
+	if (sscanf(path, "/proc/%d/%n", &pid, &n) == 1 && n && str_eq(path + n, CONFIG_SHM_OF_NAMESPACE))
+		return userns_open_tree_of(pid, "/dev/shm", flags);
+	return p->tree.helper.pid > 0 ? userns_helper_open_tree(&p->tree.helper, path, flags) : -ENOSYS;
 }
 
 int launch_create(const struct launch *l, struct container **ret, struct err *err)
@@ -409,10 +414,8 @@ int launch_create(const struct launch *l, struct container **ret, struct err *er
 	if (l->o->cgroups && str_eq(l->o->cgroups, "disabled"))
 		cli->oci.manager = CGROUP_DISABLED;
 	o.config_text = config.p;
-	if (p.tree.helper.pid > 0) {
-		o.open_tree = open_tree_rootless;
-		o.open_tree_arg = &p.tree.helper;
-	}
+	o.open_tree = open_source;
+	o.open_tree_arg = &p;
 	return container_create(ret, &cli->oci, &o, err);
 }
 

@@ -55,6 +55,7 @@
 	OPT_FLAG(T, env_host, "env-host", 0, "the whole environment of the caller"),                                            \
 	OPT_LIST(T, expose, "expose", 0, "PORT[/PROTOCOL]", "a port for --publish-all"),                                        \
 	OPT_LIST(T, gidmap, "gidmap", 0, "INSIDE:OUTSIDE:N", "map of group ids in a user namespace"),                           \
+	OPT_STRING(T, gpus, "gpus", 0, "WHICH", NULL),                                                                   \
 	OPT_LIST(T, group_add, "group-add", 0, "GROUP", "one more group of the process, or keep-groups"),                       \
 	OPT_STRING(T, health_cmd, "health-cmd", 0, "COMMAND", "command that tells whether the container is well"),              \
 	OPT_STRING(T, health_interval, "health-interval", 0, "TIME", "time between two checks (30s)"),                          \
@@ -374,6 +375,9 @@ int run_options_check(const struct run_options *o, struct err *err)
 		r = record_check_name(o->name, err);
 	if (r < 0)
 		return r;
+	if (o->gpus)
+		return err_set(err, ENOTSUP, "--gpus: brig does not set up GPUs; give the container their device nodes with --device, and the "
+					     "driver's files with --volume");
 	if (o->rm && o->restart && *o->restart && !str_eq(o->restart, "no"))
 		return err_set(err, EINVAL, "--rm and --restart %s contradict each other", o->restart);
 	if (o->workdir && o->workdir[0] != '/')

@@ -46,7 +46,7 @@ struct run_options {
 	const char *userns, *pid, *ipc, *uts, *cgroupns, *subuidname, *subgidname;
 	struct option_list uidmap, gidmap;
 	/* afterwards */
-	const char *restart, *log_driver, *runtime;
+	const char *restart, *log_driver, *runtime, *gpus;
 	struct option_list log_opt;
 	const char *health_cmd, *health_interval, *health_retries, *health_start_period, *health_timeout;
 };

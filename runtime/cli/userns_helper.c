@@ -99,6 +99,42 @@ int userns_helper_open_tree(struct userns_helper *h, const char *path, unsigned 
 	return result < 0 ? result : tree;
 }
 
+/* The child: enter, open, send. */
+static int open_inside(pid_t pid, const char *path, unsigned flags)
+{
+	AUTO_FREE char *user = xasprintf("/proc/%d/ns/user", (int)pid), *mnt = xasprintf("/proc/%d/ns/mnt", (int)pid);
+	AUTO_CLOSE int user_fd = open(user, O_RDONLY | O_CLOEXEC), mnt_fd = open(mnt, O_RDONLY | O_CLOEXEC);
+
+	if (user_fd < 0 || mnt_fd < 0)
+		return -errno;
+	if (setns(user_fd, CLONE_NEWUSER) < 0 && errno != EINVAL) /* EINVAL: it is ours */
+		return -errno;
+	return setns(mnt_fd, CLONE_NEWNS) < 0 ? -errno : sys_open_tree(AT_FDCWD, path, flags);
+}
+
+int userns_open_tree_of(pid_t pid, const char *path, unsigned flags)
+{
+	int p[2], result = -EIO, tree = -1;
+	size_t n = 0;
+	pid_t worker;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p) < 0)
+		return -errno;
+	worker = fork();
+	if (worker == 0) {
+		tree = open_inside(pid, path, flags);
+		result = tree < 0 ? tree : 0;
+		_exit(fd_send(p[1], &result, sizeof(result), &tree, tree >= 0) < 0);
+	}
+	close(p[1]);
+	if (worker < 0 || fd_recv(p[0], &result, sizeof(result), &tree, 1, &n) != (ssize_t)sizeof(result))
+		result = -EIO;
+	close(p[0]);
+	if (worker > 0)
+		(void)!sys_wait_pid(worker);
+	return result < 0 ? result : tree;
+}
+
 _Noreturn static void child(const struct userns *u, int fd, int (*fn)(void *arg, struct err *err), void *arg)
 {
 	struct err e = { 0 };

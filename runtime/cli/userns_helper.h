@@ -19,6 +19,8 @@ int userns_helper_run(const struct userns *u, int (*fn)(void *arg, struct err *e
 		      struct err *err) MUST_CHECK;
 /* open_tree(2) with the child's rights, in its mount namespace: a detached tree's fd or -errno. */
 int userns_helper_open_tree(struct userns_helper *h, const char *path, unsigned flags) MUST_CHECK;
+/* The same, without a helper, in the mount namespace (and user namespace) of the process pid. */
+int userns_open_tree_of(pid_t pid, const char *path, unsigned flags) MUST_CHECK;
 void userns_helper_end(struct userns_helper *h);
 
 /* remove_tree(), by a helper of a user without privileges where files of subordinate ids are in the way. */

@@ -277,3 +277,20 @@ teardown() { remove_all; }
 @test "run: a user namespace with a network owns it" {
 	[ "$(brig run --rm --userns auto --cap-add NET_ADMIN bb sh -c 'ip link set lo down && ip link add d0 type dummy 2>&1; cat /sys/class/net/eth0/operstate' | tail -1)" = up ]
 }
+
+@test "run: --ipc container: shares /dev/shm" {
+	brig run -d --name owner --network none bb sh -c 'echo shared >/dev/shm/x; sleep 100'
+	eventually brig exec owner test -s /dev/shm/x
+	[ "$(once --ipc container:owner bb sh -c 'cat /dev/shm/x; echo more >/dev/shm/y')" = shared ]
+	[ "$(brig exec owner cat /dev/shm/y)" = more ]
+	brig rm -f -t 0 owner
+}
+
+@test "exec: -dt has a terminal, which nobody needs to read" {
+	brig run -d --name owner --network none bb sleep 100
+	brig exec -dt owner sh -c 'tty >/tmp/tty; seq 20000; echo done >>/tmp/tty'
+	eventually brig exec owner grep -q done /tmp/tty
+	[ "$(brig exec owner head -1 /tmp/tty)" = /dev/pts/0 ]
+	run -127 brig exec -dt owner nosuch
+	brig rm -f -t 0 owner
+}
