@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 /* The interface: which layout, which manager, and what both share. */
@@ -248,8 +249,10 @@ int cgroup_use_path(struct cgroup *cg, const struct cgroup_opts *o, const struct
 		r = cgroup_attach(cg, pid, err);
 	if (r == 0)
 		r = set_all(cg, o, res, err);
-	if (r < 0)
+	if (r < 0) {
+		(void)kill(pid, SIGKILL); /* in v1 directories that systemd knows nothing of, which would stay with it */
 		undo_create(cg);
+	}
 	return r;
 }
 

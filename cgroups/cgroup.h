@@ -40,7 +40,7 @@ struct cgroup_opts {
 enum cgroup_layout cgroup_detect(void);
 
 /* Make the directories (or the scope, with pid as its first member: pid is required for systemd and must be a child
- * that waits; 0 otherwise) and set the limits in resources. For systemd, call it after clone. Refused: paths with "..",
+ * that waits, and that may be killed on error; 0 otherwise) and set the limits in resources. For systemd, call it after clone. Refused: paths with "..",
  * a non-empty or frozen cgroup. On error nothing is left behind. */
 int cgroup_create(struct cgroup **ret, const struct cgroup_opts *opts, const struct spec_resources *resources, pid_t pid,
 		  struct err *err) MUST_CHECK;

@@ -46,10 +46,10 @@ if [ "$when" = all ]; then
 	sed 's/^root: /kvm-host bench: /' "$log"
 fi
 if [ "$when" = all ]; then wanted='(check|all)'; else wanted=check many=20; fi
-for variant in v2 systemd v1 hybrid; do
+for variant in v2 systemd v1 hybrid systemd-v1; do
 	lines=$(grep -E "^${wanted}[[:space:]]+${variant}[[:space:]]" "$here/suites")
 	[ -n "$lines" ] || continue
-	case $variant in systemd) as='--init systemd' ;; *) as="--cgroup $variant" ;; esac
+	case $variant in systemd) as='--init systemd' ;; systemd-v1) as='--init systemd --cgroup hybrid' ;; *) as="--cgroup $variant" ;; esac
 	# shellcheck disable=SC2086  # two words
 	boot "$variant" $as "$@" || continue
 	while read -r _ _ files filter; do inside "$variant" "$files" "$filter"; done <<-EOT
