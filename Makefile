@@ -75,7 +75,7 @@ $(B)/bin/brig-guest: $(call obj,$(GUEST_SRC) cgroups/libcg_users.c) $(B)/tests/l
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -Wl,--gc-sections -o $@ $^ $(ENGINE_LIBS)
 
 # Calls systemd for brig-oci: libsystemd can only be loaded by a dynamic program.
-$(B)/bin/brig-systemd: $(call obj,$(addprefix runtime/base/,err.c fd.c mem.c str.c sys.c) cgroups/systemd_main.c)
+$(B)/bin/brig-systemd: $(call obj,$(addprefix runtime/base/,dir.c err.c fd.c mem.c str.c sys.c) cgroups/systemd_main.c)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ -lsystemd

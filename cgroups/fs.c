@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cgroups/internal.h"
 
+#include "runtime/base/dir.h"
 #include "runtime/base/fd.h"
 
 #include <dirent.h>
@@ -89,21 +90,16 @@ int fs_walk(int dir_fd, int depth, int (*fn)(int dir_fd, void *arg), void *arg)
 	AUTO_DIR DIR *dir = NULL;
 	struct dirent *e;
 	struct stat st;
-	int fd, r;
+	int r;
 
 	if (depth > 64)
 		return -ELOOP;
 	if (fstat(dir_fd, &st) == 0 && st.st_nlink == 2) /* the kernel counts sub-cgroups there: it has none */
 		return fn(dir_fd, arg);
-	fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
+	dir = dir_open(dir_fd, ".");
+	if (!dir)
 		return -errno;
-	dir = fdopendir(fd);
-	if (!dir) {
-		fd_close(&fd);
-		return -ENOMEM;
-	}
-	while ((e = readdir(dir))) {
+	while ((e = dir_next(dir))) {
 		AUTO_CLOSE int sub_fd = -1;
 
 		if (e->d_type != DT_DIR || e->d_name[0] == '.')
@@ -124,19 +120,14 @@ static int remove_subdirs(int dir_fd, int depth)
 {
 	AUTO_DIR DIR *dir = NULL;
 	struct dirent *e;
-	int fd, worst = 0;
+	int worst = 0;
 
 	if (depth > 64)
 		return -ELOOP;
-	fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
+	dir = dir_open(dir_fd, ".");
+	if (!dir)
 		return -errno;
-	dir = fdopendir(fd);
-	if (!dir) {
-		fd_close(&fd);
-		return -ENOMEM;
-	}
-	while ((e = readdir(dir))) {
+	while ((e = dir_next(dir))) {
 		AUTO_CLOSE int sub_fd = -1;
 
 		if (e->d_type != DT_DIR || e->d_name[0] == '.')

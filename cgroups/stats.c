@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cgroups/stats.h"
 
+#include "runtime/base/dir.h"
 #include "runtime/base/fd.h"
 
 #include <dirent.h>
@@ -225,14 +226,11 @@ void stats_hugetlb(struct cgroup *cg, struct json_writer *w)
 	const char *tail = h && h->v2 ? ".current" : ".usage_in_bytes";
 	AUTO_DIR DIR *dir = NULL;
 	struct dirent *e;
-	int fd = h && cg_hier_dir(h) >= 0 ? openat(h->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
 	json_key(w, "hugetlb");
 	json_begin_object(w);
-	dir = fd >= 0 ? fdopendir(fd) : NULL;
-	if (!dir)
-		fd_close(&fd);
-	while (dir && (e = readdir(dir))) {
+	dir = h && cg_hier_dir(h) >= 0 ? dir_open(h->dir_fd, ".") : NULL;
+	while (dir && (e = dir_next(dir))) {
 		char size[64], file[128], events[128];
 		uint64_t max = 0, failed = 0;
 

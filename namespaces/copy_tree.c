@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "namespaces/copy_tree.h"
 
+#include "runtime/base/dir.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 
@@ -75,24 +76,16 @@ static int copy_entry(int from_fd, int to_fd, const char *name, int depth, struc
 
 static int copy_dir(int from_fd, int to_fd, int depth, struct err *err)
 {
-	int own_fd = openat(from_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_DIR DIR *dir = own_fd < 0 ? NULL : fdopendir(own_fd); /* closes own_fd */
+	AUTO_DIR DIR *dir = dir_open(from_fd, ".");
 	struct dirent *e;
 
-	if (!dir) {
-		int r = err_sys(err, -errno, "read directory");
-
-		fd_close(&own_fd);
-		return r;
-	}
+	if (!dir)
+		return err_sys(err, -errno, "read directory");
 	if (depth > MAX_DEPTH)
 		return err_set(err, ELOOP, "directories nest deeper than %d", MAX_DEPTH);
-	while ((e = readdir(dir))) {
-		int r;
+	while ((e = dir_next(dir))) {
+		int r = copy_entry(from_fd, to_fd, e->d_name, depth, err);
 
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
-		r = copy_entry(from_fd, to_fd, e->d_name, depth, err);
 		if (r < 0)
 			return r;
 	}

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/base/dir.h"
 #include "runtime/base/fd.h"
 
 #include "runtime/base/mem.h"
@@ -294,17 +295,12 @@ const char *fd_proc_path(int fd, char buf[FD_PROC_PATH_LEN])
 
 int fd_remove_files(int dir_fd)
 {
-	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_DIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	AUTO_DIR DIR *dir = dir_open(dir_fd, ".");
 	struct dirent *e;
 
-	if (!dir) {
-		int code = errno;
-
-		fd_close(&fd);
-		return -code;
-	}
-	while ((e = readdir(dir)))
+	if (!dir)
+		return -errno;
+	while ((e = dir_next(dir)))
 		if (e->d_type != DT_DIR && unlinkat(dir_fd, e->d_name, 0) < 0 && errno != ENOENT)
 			return -errno;
 	return 0;

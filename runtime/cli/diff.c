@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/base/dir.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/path.h"
@@ -52,16 +53,13 @@ static int by_name(const void *a, const void *b)
 
 static char **sorted_names(int fd)
 {
-	AUTO_CLOSE int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_DIR DIR *d = own < 0 ? NULL : fdopendir(own);
+	AUTO_DIR DIR *d = dir_open(fd, ".");
 	char **names = NULL;
 
 	if (!d)
 		return NULL;
-	(void)TAKE_FD(own); /* the DIR's now */
-	for (struct dirent *e; (e = readdir(d)) != NULL;)
-		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, ".."))
-			strings_add(&names, e->d_name);
+	for (struct dirent *e; (e = dir_next(d)) != NULL;)
+		strings_add(&names, e->d_name);
 	if (names)
 		qsort(names, strings_count(names), sizeof(*names), by_name);
 	return names;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/cli/launch.h"
 
+#include "runtime/base/dir.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
@@ -53,12 +54,11 @@ int exit_file_read(struct cli *cli, const char *id, int *ret)
 
 static void drop_old_exits(int dir_fd)
 {
-	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_DIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	AUTO_DIR DIR *dir = dir_open(dir_fd, ".");
 	time_t now = time(NULL);
 	struct dirent *e;
 
-	while (dir && (e = readdir(dir))) {
+	while (dir && (e = dir_next(dir))) {
 		struct stat st;
 
 		if (e->d_name[0] != '.' && fstatat(dir_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mtime < now - EXIT_KEEP_S)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/cli/status.h"
 
+#include "runtime/base/dir.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/health.h"
 #include "runtime/cli/table.h"
@@ -37,15 +38,14 @@ char *status_text(const struct record *r, enum record_state s)
 
 static uint64_t tree_bytes(int dir_fd, const char *name)
 {
-	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	AUTO_DIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	AUTO_DIR DIR *dir = dir_open(dir_fd, name);
 	struct dirent *e;
 	uint64_t sum = 0;
 
-	while (dir && (e = readdir(dir))) {
+	while (dir && (e = dir_next(dir))) {
 		struct stat st;
 
-		if (str_eq(e->d_name, ".") || str_eq(e->d_name, "..") || fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		sum += S_ISDIR(st.st_mode) ? tree_bytes(dirfd(dir), e->d_name) : S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/cli/tree_copy.h"
 
+#include "runtime/base/dir.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/str.h"
@@ -207,18 +208,13 @@ static int copy_any(struct copy *c, int dir, const char *name, int to_dir, const
 
 static int copy_contents(struct copy *c, int from_fd, int to_fd)
 {
-	AUTO_CLOSE int fd = openat(from_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_DIR DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	AUTO_DIR DIR *d = dir_open(from_fd, ".");
 
 	if (!d)
 		return -errno;
-	(void)TAKE_FD(fd); /* the DIR's now */
-	for (struct dirent *e; (e = readdir(d)) != NULL;) {
-		int r;
+	for (struct dirent *e; (e = dir_next(d)) != NULL;) {
+		int r = copy_any(c, from_fd, e->d_name, to_fd, e->d_name);
 
-		if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
-			continue;
-		r = copy_any(c, from_fd, e->d_name, to_fd, e->d_name);
 		if (r < 0)
 			return r;
 	}
@@ -309,19 +305,15 @@ int tree_copy(int from_fd, const char *from, int to_fd, const char *to, enum cop
 
 static int chown_contents(int fd, dev_t dev, uint32_t uid, uint32_t gid, unsigned depth)
 {
-	AUTO_CLOSE int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_DIR DIR *d = own < 0 ? NULL : fdopendir(own);
+	AUTO_DIR DIR *d = dir_open(fd, ".");
 
 	if (!d)
 		return -errno;
-	(void)TAKE_FD(own); /* the DIR's now */
-	for (struct dirent *e; (e = readdir(d)) != NULL;) {
+	for (struct dirent *e; (e = dir_next(d)) != NULL;) {
 		AUTO_CLOSE int sub = -1;
 		struct stat st;
 		int r = 0;
 
-		if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
-			continue;
 		if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return -errno;
 		if (st.st_dev != dev)
@@ -352,7 +344,6 @@ int remove_tree(int dir_fd, const char *name)
 {
 	AUTO_DIR DIR *dir = NULL;
 	struct dirent *e;
-	int fd;
 
 	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
 		return 0;
@@ -362,12 +353,11 @@ int remove_tree(int dir_fd, const char *name)
 		return 0;
 	if (errno != ENOTEMPTY && errno != EEXIST)
 		return errno == ENOENT ? 0 : -errno;
-	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
+	dir = dir_open(dir_fd, name);
 	if (!dir)
 		return -errno;
-	while ((e = readdir(dir))) {
-		int r = str_eq(e->d_name, ".") || str_eq(e->d_name, "..") ? 0 : remove_tree(dirfd(dir), e->d_name);
+	while ((e = dir_next(dir))) {
+		int r = remove_tree(dirfd(dir), e->d_name);
 
 		if (r < 0)
 			return r;

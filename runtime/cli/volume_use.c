@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Volumes of a container: made, filled and noted before a start, given back after its removal. */
+#include "runtime/base/dir.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/path.h"
@@ -15,17 +16,9 @@
 
 static bool is_empty(int fd)
 {
-	AUTO_CLOSE int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_DIR DIR *d = own < 0 ? NULL : fdopendir(own);
-	struct dirent *e;
+	AUTO_DIR DIR *d = dir_open(fd, ".");
 
-	if (!d)
-		return false;
-	(void)TAKE_FD(own); /* the DIR's now */
-	while ((e = readdir(d)) != NULL)
-		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, ".."))
-			return false;
-	return true;
+	return d && !dir_next(d);
 }
 
 /* An empty volume takes what the image has at its place, with the owner and mode of that directory. */
