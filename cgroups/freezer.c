@@ -2,10 +2,14 @@
 #include "cgroups/internal.h"
 
 #include "runtime/base/fd.h"
+#include "runtime/base/mem.h"
+#include "runtime/base/str.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 /*
@@ -13,6 +17,8 @@
  * engines and people's tools read freezer.state. A v1-frozen task cannot die, so kill thaws.
  */
 #define FREEZE_TIMEOUT_MS 10000
+#define KERNEL_THREADS_MS 20	     /* between two looks for them */
+#define PF_KTHREAD	  0x00200000 /* in /proc/TID/stat */
 
 static bool freezer_is_v1(struct cgroup *cg)
 {
@@ -53,6 +59,53 @@ static int freeze_v1(int dir_fd, bool freeze)
 	return r < 0 ? r : -EBUSY;
 }
 
+/* From /proc/TID: is it a kernel thread, or trapped by the freezer? A thread that has ended is as good. */
+static bool is_kernel_thread(const char *tid, bool *ret_trapped)
+{
+	AUTO_FREE char *stat_path = xasprintf("/proc/%s/stat", tid), *wchan_path = xasprintf("/proc/%s/wchan", tid);
+	AUTO_FREE char *text = NULL, *wchan = NULL;
+	unsigned flags = 0;
+	char state = 'X', *after;
+
+	*ret_trapped = true;
+	if (fd_read_file(AT_FDCWD, stat_path, 4096, &text, NULL) < 0 || !(after = strrchr(text, ')')) ||
+	    sscanf(after + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
+		return false;
+	if (flags & PF_KTHREAD)
+		return true;
+	/* "0": the kernel does not tell */
+	if (fd_read_file(AT_FDCWD, wchan_path, 128, &wchan, NULL) < 0 || str_eq(wchan, "0"))
+		*ret_trapped = state == 'S';
+	else
+		*ret_trapped = str_eq(wchan, "do_freezer_trap");
+	return false;
+}
+
+/*
+ * A kernel thread does not freeze, but the kernel counts it, so a cgroup with one never says that it is frozen. KVM has one for each
+ * machine before Linux 6.12, in the cgroup of who made the machine. Then the other threads are looked at one by one.
+ */
+static bool all_but_kernel_threads_frozen(int dir_fd)
+{
+	AUTO_FREE char *text = NULL;
+	bool any = false;
+	char *rest, *tid;
+
+	if (fd_read_file(dir_fd, "cgroup.threads", 1 << 20, &text, NULL) < 0)
+		return false;
+	rest = text;
+	while ((tid = strsep(&rest, "\n"))) {
+		bool trapped;
+
+		if (!*tid)
+			continue;
+		any |= is_kernel_thread(tid, &trapped);
+		if (!trapped)
+			return false;
+	}
+	return any;
+}
+
 /* cgroup.events says "frozen 1" once it is so, and wakes a poll at each change. */
 static int freeze_v2(int dir_fd, bool freeze)
 {
@@ -74,6 +127,8 @@ static int freeze_v2(int dir_fd, bool freeze)
 			return r;
 		populated = !strstr(text, "populated 0"); /* an empty cgroup freezes too, but say so at once */
 		if (!populated || !strstr(text, freeze ? "frozen 0" : "frozen 1"))
+			return 0;
+		if (freeze && waited >= KERNEL_THREADS_MS && waited % KERNEL_THREADS_MS == 0 && all_but_kernel_threads_frozen(dir_fd))
 			return 0;
 		(void)poll(&p, 1, 10);
 	}

@@ -10,6 +10,7 @@
 #include "vm-mode/host/client.h"
 #include "vm-mode/host/export.h"
 #include "vm-mode/host/jail.h"
+#include "vm-mode/host/net.h"
 #include "vm-mode/host/stdio.h"
 #include "vm-mode/host/tty.h"
 
@@ -120,6 +121,23 @@ static int phase_export(struct vm_init *x, struct err *err)
 	return r < 0 ? r : export_make(&l->plan, l->container->id, l->root_tree_fd, &x->export_path, err);
 }
 
+/* What the parent may not enter is set up from within. */
+static int own_network(struct vm_init *x, struct err *err)
+{
+	CLEANUP(vm_net_done) struct vm_net net = { 0 };
+	int r = vm_net_make_here(&net, err);
+
+	for (size_t i = 0; i < net.n && r >= 0; i++) {
+		x->nics[i] = net.nics[i];
+		net.nics[i].tap_fd = -1;
+	}
+	if (r < 0)
+		return r;
+	x->n_nics = net.n;
+	x->net = TAKE_PTR(net.json);
+	return 0;
+}
+
 /* Needs: the namespaces. Must not: come after the share, which covers a directory of the host that hooks may use. */
 static int phase_host_hooks(struct vm_init *x, struct err *err)
 {
@@ -137,7 +155,7 @@ static int phase_host_hooks(struct vm_init *x, struct err *err)
 			return r ? r : err_set(err, EPIPE, "the runtime went away");
 		if (r == SYNC_HOOKS_DONE) {
 			x->net = n ? TAKE_PTR(data) : NULL;
-			return 0;
+			return x->l->own_network && !x->l->privileged ? own_network(x, err) : 0;
 		}
 		if (n != sizeof(struct machine_nic) || fd < 0 || x->n_nics == MACHINE_MAX_NICS)
 			return err_set(err, EPROTO, "bad network interface");

@@ -253,10 +253,9 @@ static int send_network(struct vm_launch *l, struct err *err)
 {
 	CLEANUP(vm_net_done) struct vm_net net = { 0 };
 	const struct container *c = l->container;
-	bool own = has_own_network(c);
-	int r = own ? vm_net_make(c->pid, l->plan.any_userns, &net, err) : 0;
+	int r = l->own_network && l->privileged ? vm_net_make(c->pid, l->plan.any_userns, &net, err) : 0;
 
-	if (!own)
+	if (!l->own_network)
 		log_warn("vm-mode: the container has no network namespace of its own, and a machine cannot share the host's: it gets only lo");
 	for (size_t i = 0; i < net.n && r >= 0; i++) {
 		struct machine_nic nic = net.nics[i];
@@ -308,6 +307,7 @@ int vm_launch(struct vm_launch *l, struct container *c, const struct create_opts
 	r = prepare(l, o, err);
 	if (r < 0)
 		return r;
+	l->own_network = has_own_network(c);
 	say_slow(&l->settings);
 	warn_of_joins(c->spec);
 	vm_host_limits(&l->settings, &c->spec->resources);

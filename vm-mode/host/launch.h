@@ -37,6 +37,7 @@ struct vm_launch {
 	uint32_t create_flags;
 	bool run;
 	bool privileged, in_v2_cgroup;
+	bool own_network; /* its network namespace is not the host's */
 	int sync_fd, parent_sync_fd;
 	int ns_fds[NS_TYPES];
 	int root_tree_fd;

@@ -353,7 +353,7 @@ static int scan_here(int fd, struct scan *s, struct err *err)
 	return r < 0 ? err_sys(err, r, "read the container's network namespace") : 0;
 }
 
-static int make_here(struct vm_net *ret, struct err *err)
+int vm_net_make_here(struct vm_net *ret, struct err *err)
 {
 	AUTO_CLOSE int fd = nl_socket(NETLINK_ROUTE);
 	AUTO_BUF struct buf json = { 0 };
@@ -485,7 +485,7 @@ static int in_namespace(pid_t pid, bool userns, int (*work)(struct vm_net *, str
 
 int vm_net_make(pid_t pid, bool userns, struct vm_net *ret, struct err *err)
 {
-	return in_namespace(pid, userns, make_here, ret, err);
+	return in_namespace(pid, userns, vm_net_make_here, ret, err);
 }
 
 int vm_net_late(pid_t pid, bool userns, struct vm_net *ret, struct err *err)

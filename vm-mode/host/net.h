@@ -25,6 +25,9 @@ void vm_net_done(struct vm_net *n);
 /* In the network namespace of pid. userns: it belongs to the user namespace of pid, which has to be entered first. */
 int vm_net_make(pid_t pid, bool userns, struct vm_net *ret, struct err *err) MUST_CHECK;
 
+/* In that of the caller: without privilege nobody else may enter it. */
+int vm_net_make_here(struct vm_net *ret, struct err *err) MUST_CHECK;
+
 /* At start: join the interface that has come since to the spare tap. json: what the guest has to know, or NULL. No nics. */
 int vm_net_late(pid_t pid, bool userns, struct vm_net *ret, struct err *err) MUST_CHECK;
 
