@@ -130,7 +130,7 @@ vmm: $(B)/tests/libvmm.a $(B)/tests/vmrun
 # The image store: an archive of its own, and the program of the verbs that bring images in and out.
 IMAGES_SRC   := $(wildcard images/*.c)
 IMAGES_LIBS  := -lcurl -larchive -lisal -lzstd -lcrypto -lyajl -pthread
-IMAGES_PROGRAM_SRC := $(wildcard runtime/cli/images/*.c) $(OUTPUT_SRC) runtime/oci/options.c runtime/version.c
+IMAGES_PROGRAM_SRC := $(wildcard runtime/cli/images/*.c) $(OUTPUT_SRC) runtime/cli/event_line.c runtime/oci/options.c runtime/version.c
 $(B)/bin/brig-images: $(call obj,$(IMAGES_PROGRAM_SRC) $(IMAGES_SRC) $(BASE_SRC))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)

@@ -24,7 +24,7 @@ struct events_options {
 };
 #define T struct events_options
 static const struct option_row rows[] = {
-	OPT_LIST(T, filter, "filter", 'f', "KEY=VALUE", "those that match: type, event, container, image, label"),
+	OPT_LIST(T, filter, "filter", 'f', "KEY=VALUE", "those that match: type, event, container, image, network, volume, label"),
 	OPT_STRING(T, format, "format", 0, "FORMAT", "json, or a Go template"),
 	OPT_FLAG(T, no_trunc, "no-trunc", 0, "whole IDs (the default)"),
 	OPT_STRING(T, since, "since", 0, "TIME", "from then on: RFC 3339, seconds since 1970, or how long ago (10m)"),
@@ -110,12 +110,14 @@ static bool match_one(const struct json *e, const char *f)
 		return str_eq(text_of(e, "Type"), "container") && (str_starts(id, f + 10) || str_eq(name, f + 10));
 	if (str_starts(f, "image="))
 		return strstr(text_of(attributes(e), "image"), f + 6) || (str_eq(text_of(e, "Type"), "image") && str_eq(name, f + 6));
+	if (str_starts(f, "network=") || str_starts(f, "volume="))
+		return strncmp(text_of(e, "Type"), f, strcspn(f, "=")) == 0 && str_eq(name, strchr(f, '=') + 1);
 	return match_label(e, f + 6); /* label=: the keys were checked */
 }
 
 static int check_filters(const struct option_list *l, struct err *err)
 {
-	static const char *const keys[] = { "type=", "event=", "container=", "image=", "label=" };
+	static const char *const keys[] = { "type=", "event=", "container=", "image=", "label=", "network=", "volume=" };
 
 	for (size_t i = 0; i < l->n; i++) {
 		bool ok = false;
@@ -123,7 +125,7 @@ static int check_filters(const struct option_list *l, struct err *err)
 		for (size_t k = 0; k < ARRAY_SIZE(keys); k++)
 			ok = ok || str_starts(l->v[i], keys[k]);
 		if (!ok)
-			return err_set(err, EINVAL, "--filter '%s': must be KEY=VALUE with one of the keys type, event, container, image, label",
+			return err_set(err, EINVAL, "--filter '%s': must be KEY=VALUE with one of the keys type, event, container, image, network, volume, label",
 				       l->v[i]);
 	}
 	return 0;

@@ -14,7 +14,7 @@
 void event_container(const struct record *r, const char *action);
 /* With one more attribute, such as exitCode or signal. */
 void event_container_with(const struct record *r, const char *action, const char *key, const char *value);
-/* Of other things: image, network, volume. */
+/* Of a network or a volume. Those of images are written by brig-images (images/command.h). */
 void event_other(struct cli *cli, const char *type, const char *action, const char *id, const char *name);
 
 #endif

@@ -211,6 +211,7 @@ int main(int argc, char **argv)
 	CLEANUP(option_result_done) struct option_result parsed = { 0 };
 	struct cli cli = { .argv = argv, .store = { .root_fd = -1, .lock_fd = -1 }, .move = { .fd = -1 } };
 	struct cli_globals globals = { 0 };
+	AUTO_FREE char *runroot = NULL;
 	struct err err = { 0 };
 	size_t n_globals;
 	int code;
@@ -227,9 +228,13 @@ int main(int argc, char **argv)
 	if (parsed.help || parsed.n_operands == 0)
 		return help_command(NULL);
 	n_globals = (size_t)(argc - 1 - parsed.n_operands);
-	cli.globals = xcalloc(n_globals + 1, sizeof(*cli.globals));
+	cli.globals = xcalloc(n_globals + 2, sizeof(*cli.globals));
 	memcpy(cli.globals, argv + 1, n_globals * sizeof(*cli.globals));
-	code = setup(&cli, &globals, &err) < 0 ? fail(&err, "") : dispatch(&cli, parsed.operands);
+	code = setup(&cli, &globals, &err);
+	/* said to the programs that brig starts, whatever their own default would be */
+	runroot = code == 0 && !globals.runroot ? xasprintf("--runroot=%s", cli.oci.root) : NULL;
+	cli.globals[n_globals] = runroot;
+	code = code < 0 ? fail(&err, "") : dispatch(&cli, parsed.operands);
 	store_close(&cli.store);
 	fd_close(&cli.move.fd);
 	free(cli.oci.root);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* brig network ... */
 #include "runtime/base/mem.h"
+#include "runtime/cli/events.h"
 #include "runtime/cli/output.h"
 #include "runtime/net/netrec.h"
 #include "runtime/net/network.h"
@@ -198,6 +199,7 @@ static int run_create(struct cli *cli, void *target, char **operands, struct err
 	}
 	if (r < 0)
 		return r;
+	event_other(cli, "network", "create", n.name, n.name);
 	printf("%s\n", n.name);
 	return 0;
 }
@@ -235,9 +237,10 @@ static int run_rm(struct cli *cli, void *target, char **operands, struct err *er
 		struct err e = { 0 };
 		int r = network_remove(&env, *operands, &e);
 
-		if (r == 0)
+		if (r == 0) {
+			event_other(cli, "network", "destroy", *operands, *operands);
 			printf("%s\n", *operands);
-		else if (!(r == -ENOENT && o->force))
+		} else if (!(r == -ENOENT && o->force))
 			cli_report(&e, &code);
 	}
 	return code;
@@ -326,10 +329,12 @@ static int run_prune(struct cli *cli, void *target, char **operands UNUSED, stru
 
 		if (users || !all[i].ours || str_eq(all[i].name, NETWORK_DEFAULT))
 			continue;
-		if (network_remove(&env, all[i].name, &e) < 0)
+		if (network_remove(&env, all[i].name, &e) < 0) {
 			cli_report(&e, &code);
-		else
-			printf("%s\n", all[i].name);
+			continue;
+		}
+		event_other(cli, "network", "destroy", all[i].name, all[i].name);
+		printf("%s\n", all[i].name);
 	}
 	network_list_done(all, n);
 	return r < 0 ? r : code;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* brig volume ... */
 #include "runtime/base/mem.h"
+#include "runtime/cli/events.h"
 #include "runtime/cli/output.h"
 #include "runtime/cli/volume.h"
 #include "runtime/net/network.h"
@@ -89,8 +90,10 @@ static int run_create(struct cli *cli, void *target, char **operands, struct err
 		printf("%s\n", operands[0] ? operands[0] : o->name);
 		return 0;
 	}
-	if (r == 0)
+	if (r == 0) {
+		event_other(cli, "volume", "create", v.name, v.name);
 		printf("%s\n", v.name);
+	}
 	volume_done(&v);
 	return r;
 }
@@ -259,7 +262,7 @@ static const struct option_row prune_rows[] = {
 };
 #undef T
 
-static int remove_unused(const char *dir, const struct option_list *filters, bool named, int *code, struct err *err)
+static int remove_unused(struct cli *cli, const char *dir, const struct option_list *filters, bool named, int *code, struct err *err)
 {
 	struct volume *v = NULL;
 	size_t n = 0;
@@ -271,10 +274,12 @@ static int remove_unused(const char *dir, const struct option_list *filters, boo
 		r = filter(&v[i], filters, err);
 		if (r <= 0 || v[i].users || (!named && !v[i].anonymous))
 			continue;
-		if (volume_remove(dir, v[i].name, &e) < 0)
+		if (volume_remove(dir, v[i].name, &e) < 0) {
 			cli_report(&e, code);
-		else
-			printf("%s\n", v[i].name);
+			continue;
+		}
+		event_other(cli, "volume", "destroy", v[i].name, v[i].name);
+		printf("%s\n", v[i].name);
 	}
 	list_done(v, n);
 	return r < 0 ? r : 0;
@@ -291,14 +296,15 @@ static int run_rm(struct cli *cli, void *target, char **operands, struct err *er
 	if (!o->all && !*operands)
 		return err_set(err, EINVAL, "you must give the name of at least one volume, or --all");
 	if (o->all)
-		r = remove_unused(dir, &o->filter, true, &code, err);
+		r = remove_unused(cli, dir, &o->filter, true, &code, err);
 	for (; r == 0 && *operands; operands++) {
 		struct err e = { 0 };
 		int x = volume_remove(dir, *operands, &e);
 
-		if (x == 0)
+		if (x == 0) {
+			event_other(cli, "volume", "destroy", *operands, *operands);
 			printf("%s\n", *operands);
-		else if (!(x == -ENOENT && o->force))
+		} else if (!(x == -ENOENT && o->force))
 			cli_report(&e, &code);
 	}
 	return r < 0 ? r : code;
@@ -325,7 +331,7 @@ static int run_prune(struct cli *cli, void *target, char **operands UNUSED, stru
 	if (!output_confirm(o->all ? "Remove all volumes that no container uses?" : "Remove all anonymous volumes that no container uses?",
 			    o->force))
 		return 0;
-	r = remove_unused(dir, &o->filter, o->all, &code, err);
+	r = remove_unused(cli, dir, &o->filter, o->all, &code, err);
 	return r < 0 ? r : code;
 }
 

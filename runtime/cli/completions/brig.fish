@@ -139,7 +139,7 @@ complete -c brig -f -n __fish_use_subcommand -a diff -d 'show what a container c
 complete -c brig -n '__fish_seen_subcommand_from diff' -l format -r -d 'json'
 complete -c brig -n '__fish_seen_subcommand_from diff' -l help -s h -d 'show this help'
 complete -c brig -f -n __fish_use_subcommand -a events -d 'show what happens to containers'
-complete -c brig -n '__fish_seen_subcommand_from events' -l filter -s f -r -d 'those that match: type, event, container, image, label'
+complete -c brig -n '__fish_seen_subcommand_from events' -l filter -s f -r -d 'those that match: type, event, container, image, network, volume, label'
 complete -c brig -n '__fish_seen_subcommand_from events' -l format -r -d 'json, or a Go template'
 complete -c brig -n '__fish_seen_subcommand_from events' -l no-trunc -d 'whole IDs (the default)'
 complete -c brig -n '__fish_seen_subcommand_from events' -l since -r -d 'from then on: RFC 3339, seconds since 1970, or how long ago (10m)'

@@ -41,10 +41,11 @@ static char *load_name(void *ctx UNUSED, const char *raw, bool docker)
 	return NULL;
 }
 
-static void print_loaded(void *ctx UNUSED, const struct store_image *image, const char *const *names, size_t n)
+static void print_loaded(void *ctx, const struct store_image *image, const char *const *names, size_t n)
 {
 	char text[DIGEST_TEXT_LEN];
 
+	image_event(ctx, "load", image, n ? names[0] : NULL);
 	for (size_t i = 0; i < n; i++)
 		printf("Loaded image: %s\n", names[i]);
 	if (!n)
@@ -54,7 +55,7 @@ static void print_loaded(void *ctx UNUSED, const struct store_image *image, cons
 static int run_load(struct image_cli *cli, void *target, char **operands, struct err *err)
 {
 	const struct load_options *l = target;
-	struct archive_load_options o = { .platform = l->platform, .name = load_name, .loaded = print_loaded };
+	struct archive_load_options o = { .platform = l->platform, .name = load_name, .loaded = print_loaded, .ctx = cli };
 	const char *input = l->input ? l->input : "-";
 	AUTO_LOCATION struct location at = { 0 };
 	int r = location_parse(operands[0] ? operands[0] : input, &at, err);
@@ -282,9 +283,11 @@ static int run_import(struct image_cli *cli, void *target, char **operands, stru
 	i.o.created = now;
 	names[0] = name;
 	r = archive_import(&cli->store, fd, &i.o, names, name ? 1 : 0, &image, err);
-	if (r == 0)
-		printf("%s\n", digest_hex(&image.config, hex));
-	return r;
+	if (r < 0)
+		return r;
+	image_event(cli, "import", &image, name);
+	printf("%s\n", digest_hex(&image.config, hex));
+	return 0;
 }
 
 const struct image_command image_cmd_import = {

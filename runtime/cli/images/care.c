@@ -85,9 +85,11 @@ static int prune_image(struct image_cli *cli, const struct prune_options *o, con
 	r = store_remove_image(&cli->store, &i->manifest, err);
 	if (r == -EBUSY)
 		return 0;
-	if (r == 0)
-		printf("%s\n", digest_hex(&i->config, hex));
-	return r;
+	if (r < 0)
+		return r;
+	image_event(cli, "delete", i, NULL);
+	printf("%s\n", digest_hex(&i->config, hex));
+	return 0;
 }
 
 static int run_prune(struct image_cli *cli, void *target, char **operands UNUSED, struct err *err)

@@ -26,6 +26,7 @@
 struct image_cli {
 	struct store store;
 	struct image_settings settings;
+	char *run_dir; /* of the journal of events; NULL: none is written */
 	bool debug;
 };
 
@@ -69,6 +70,10 @@ const char *image_tag(const char *name);
 
 /* "[ERROR...]" of one operand among several: print it and go on. */
 void image_report(struct err *err, int *code, int this_code);
+
+/* Note in the journal of `brig events` what happened to an image; name NULL: it has none. Docker's words: pull push tag untag delete
+ * load save import. */
+void image_event(const struct image_cli *cli, const char *action, const struct store_image *image, const char *name);
 
 /* Write to stdout all at once. */
 int image_print(const struct buf *b, struct err *err) MUST_CHECK;

@@ -17,7 +17,7 @@ static const struct image_command *const commands[] = {
 
 /* The options that may stand before the verb: those of brig, of which only some matter here. */
 struct globals {
-	const char *root, *log_level;
+	const char *root, *runroot, *log_level;
 	bool debug, version;
 };
 
@@ -27,7 +27,7 @@ static const struct option_row global_rows[] = {
 	OPT_STRING(G, log_level, "log-level", 0, "LEVEL", "error, warning, info or debug (warning)"),
 	OPT_FLAG(G, debug, "debug", 'D', "the same as --log-level debug"),
 	OPT_FLAG(G, version, "version", 'v', "show the version"),
-	OPT_IGNORE("runroot", "DIR", "of brig: not used here"),
+	OPT_STRING(G, runroot, "runroot", 0, "DIR", "where brig has its journal of events (brig says it)"),
 	OPT_IGNORE("cgroup-manager", "NAME", "of brig: not used here"),
 	OPT_IGNORE("vm-accel", "NAME", "of brig: not used here"),
 	OPT_END,
@@ -111,12 +111,14 @@ static int run_parsed(const struct globals *g, const struct image_command *c, vo
 
 	if (r == 0 && !c->no_store)
 		r = store_open(g->root, &cli.store, &err);
+	cli.run_dir = g->runroot ? xasprintf("%s/.cli", g->runroot) : NULL;
 	cli.store.keep_blobs = cli.settings.keep_blobs;
 	cli.store.sync = cli.settings.sync;
 	if (r == 0)
 		r = c->run(&cli, target, operands, &err);
 	if (!c->no_store)
 		store_close(&cli.store);
+	free(cli.run_dir);
 	return r < 0 ? fail(&err) : r;
 }
 

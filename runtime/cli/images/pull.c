@@ -48,8 +48,9 @@ static void print_id(const struct store_image *i)
 	printf("%s\n", digest_hex(&i->config, hex));
 }
 
-static void loaded(void *ctx UNUSED, const struct store_image *image, const char *const *names UNUSED, size_t n UNUSED)
+static void loaded(void *ctx, const struct store_image *image, const char *const *names, size_t n)
 {
+	image_event(ctx, "pull", image, n ? names[0] : NULL);
 	print_id(image);
 }
 
@@ -71,6 +72,7 @@ static int pull_one(struct image_cli *cli, const struct pull_options *po, struct
 
 	if (r < 0)
 		return r;
+	image_event(cli, "pull", &image, name ? name : text);
 	progress_summary(progress, name ? name : text);
 	print_id(&image);
 	return 0;
@@ -110,7 +112,7 @@ static int pull_all_tags(struct image_cli *cli, const struct pull_options *po, s
 static int pull_location(struct image_cli *cli, const struct options *o, const struct pull_options *po, struct progress *progress,
 			 const char *text, struct err *err)
 {
-	struct archive_load_options lo = { .platform = po->platform, .name = local_name, .loaded = loaded };
+	struct archive_load_options lo = { .platform = po->platform, .name = local_name, .loaded = loaded, .ctx = cli };
 	AUTO_LOCATION struct location at = { 0 };
 	int r = location_parse(text, &at, err);
 

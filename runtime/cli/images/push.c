@@ -70,6 +70,7 @@ static int push_to(struct image_cli *cli, const struct options *o, const struct 
 		fprintf(stderr, "Warning: the compressed layers were not kept, so the manifest has another digest than before (see keep-blobs in "
 				"brig-image(1)); the image's ID is the same\n");
 	progress_summary(progress, text);
+	image_event(cli, "push", image, text);
 	r = remember(cli, image, &dest, &digest, err);
 	return r == 0 && o->digest_file ? write_digest(o->digest_file, &digest, err) : r;
 }

@@ -112,6 +112,8 @@ static int run(struct image_cli *cli, void *target, char **operands, struct err 
 	r = select_images(cli, operands, &s, err);
 	if (r < 0)
 		return r;
+	for (size_t i = 0; i < s.n; i++)
+		image_event(cli, "save", &s.images[i], s.names[i]);
 	if (dir)
 		return save_dir(cli, o->output, &s, flat, err);
 	if (o->output && !str_eq(o->output, "-") && !str_eq(o->output, "/dev/stdout"))

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/cli/images/command.h"
 
+#include "runtime/cli/event_line.h"
+
 #include "runtime/base/fd.h"
 
 #include <errno.h>
@@ -120,4 +122,16 @@ int image_until(const char *text, int64_t *ret, struct err *err)
 	else if (str_to_i64(text, ret) < 0 && table_parse_time(text, ret) < 0)
 		return err_set(err, EINVAL, "invalid time '%s': must be a duration, a time of RFC 3339 or seconds since 1970", text);
 	return 0;
+}
+
+void image_event(const struct image_cli *cli, const char *action, const struct store_image *image, const char *name)
+{
+	char text[DIGEST_TEXT_LEN];
+	struct event_line l;
+
+	if (!cli->run_dir)
+		return;
+	event_line_begin(&l, "image", action, digest_text(&image->config, text));
+	json_kv_string(&l.w, "name", name ? name : digest_text(&image->config, text));
+	event_line_append(&l, cli->run_dir);
 }

@@ -20,6 +20,8 @@ static int run_tag(struct image_cli *cli, void *target UNUSED, char **operands, 
 		r = reference_local_name(*o, &name, err);
 		if (r == 0)
 			r = store_tag(&cli->store, name, &image.manifest, err);
+		if (r == 0)
+			image_event(cli, "tag", &image, name);
 	}
 	return r;
 }
@@ -37,6 +39,15 @@ const struct image_command image_cmd_tag = {
 
 /* ---- untag ---- */
 
+static int untag(struct image_cli *cli, const struct store_image *image, const char *name, struct err *err)
+{
+	int r = store_untag(&cli->store, name, err);
+
+	if (r == 0)
+		image_event(cli, "untag", image, name);
+	return r;
+}
+
 static int run_untag(struct image_cli *cli, void *target UNUSED, char **operands, struct err *err)
 {
 	AUTO_IMAGE struct store_image image = { 0 };
@@ -44,7 +55,7 @@ static int run_untag(struct image_cli *cli, void *target UNUSED, char **operands
 
 	if (r == 0 && !operands[1])
 		for (size_t i = 0; r == 0 && i < image.n_names; i++)
-			r = store_untag(&cli->store, image.names[i], err);
+			r = untag(cli, &image, image.names[i], err);
 	for (char **o = operands + 1; r == 0 && operands[0] && operands[1] && *o; o++) {
 		AUTO_IMAGE struct store_image other = { 0 };
 		AUTO_FREE char *name = NULL;
@@ -53,7 +64,7 @@ static int run_untag(struct image_cli *cli, void *target UNUSED, char **operands
 		if (r == 0 && (!name || !digest_eq(&other.manifest, &image.manifest)))
 			r = err_set(err, ENOENT, "%s: tag not known", *o);
 		if (r == 0)
-			r = store_untag(&cli->store, name, err);
+			r = untag(cli, &image, name, err);
 	}
 	return r;
 }
@@ -124,15 +135,18 @@ static int remove_whole(struct image_cli *cli, const struct store_image *image, 
 	if (r == -EBUSY) {
 		err_set(err, EBUSY, "image %.12s is used by a container: remove that first", digest_hex(&image->config, hex));
 		for (size_t k = 0; force && k < image->n_names; k++)
-			if (store_untag(&cli->store, image->names[k], NULL) == 0)
+			if (untag(cli, image, image->names[k], NULL) == 0)
 				printf("Untagged: %s\n", image->names[k]);
 		return force && image->n_names ? 0 : r;
 	}
 	if (r < 0)
 		return r;
 	for (size_t k = 0; k < image->n_names; k++)
-		if (!lookup_is_digest_name(image->names[k]))
+		if (!lookup_is_digest_name(image->names[k])) {
+			image_event(cli, "untag", image, image->names[k]);
 			printf("Untagged: %s\n", image->names[k]);
+		}
+	image_event(cli, "delete", image, NULL);
 	printf("Deleted: %s\n", digest_hex(&image->config, hex));
 	return 0;
 }
@@ -148,7 +162,7 @@ static int remove_one(struct image_cli *cli, const struct rmi_options *o, const 
 		return r;
 	/* One of several names: only that goes. */
 	if (name && count_tags(&image) > (lookup_is_digest_name(name) ? 0 : 1)) {
-		r = store_untag(&cli->store, name, err);
+		r = untag(cli, &image, name, err);
 		if (r == 0)
 			printf("Untagged: %s\n", name);
 		return r;

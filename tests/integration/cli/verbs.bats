@@ -250,3 +250,21 @@ back() { brig run -d --network none "$@"; }
 	[[ $(once bb grep Seccomp: /proc/self/status) == *2 ]]
 	[[ $(once --security-opt seccomp=unconfined bb grep Seccomp: /proc/self/status) == *0 ]]
 }
+
+@test "events: of images, networks and volumes" {
+	local since
+	since=$(date +%s)
+	brig tag bb journal:1
+	brig save -q -o "$BATS_TEST_TMPDIR/j.tar" journal:1
+	brig rmi journal:1 >/dev/null
+	brig load -q -i "$BATS_TEST_TMPDIR/j.tar" >/dev/null
+	brig untag journal:1
+	brig volume create journal >/dev/null
+	brig volume rm journal >/dev/null
+	brig network create journal >/dev/null
+	brig network rm journal >/dev/null
+	[ "$(brig events --stream=false --since "$since" --filter image=localhost/journal:1 --format '{{.Type}} {{.Action}}' | tr '\n' ',')" = \
+		"image tag,image save,image untag,image load,image untag," ]
+	[ "$(brig events --stream=false --since "$since" --filter volume=journal --filter event=create --format '{{.Type}}')" = volume ]
+	[ "$(brig events --stream=false --since "$since" --filter network=journal --format '{{.Action}}' | tr '\n' ',')" = create,destroy, ]
+}
