@@ -123,6 +123,8 @@ static int read_pid(struct container *c, const char *path, struct err *err)
 	if (c->pidfd < 0)
 		return err_sys(err, c->pidfd, "open a pidfd of the restored process %d", pid);
 	r = sys_pid_start_time(pid, &c->start_time);
+	if (r == -ESRCH) /* it had little left to do, and waits for us to take its exit code */
+		return 0;
 	return r < 0 ? err_sys(err, r, "restored process %d", pid) : 0;
 }
 
@@ -173,6 +175,17 @@ static int wait_for_it(struct container *c, const struct create_opts *o, struct 
 	return r < 0 ? r : code;
 }
 
+/* Into its cgroup or scope, unless it ended meanwhile. */
+static int restore_cgroup(struct container *c, struct err *err)
+{
+	uint64_t start;
+	int r = c->cgroup ? cgroup_attach(c->cgroup, c->pid, err) : container_cgroup_with_pid(c, c->pid, err);
+
+	if (r < 0 && sys_pid_start_time(c->pid, &start) == -ESRCH)
+		return 0;
+	return r;
+}
+
 static int restore_locked(struct container *c, const struct create_opts *o, const struct checkpoint_opts *ck, struct err *err)
 {
 	int r = container_save(c, err);
@@ -181,10 +194,8 @@ static int restore_locked(struct container *c, const struct create_opts *o, cons
 		r = container_make_cgroup(c, false, false, err);
 	if (r == 0)
 		r = restore_processes(c, ck, err);
-	if (r == 0 && c->cgroup)
-		r = cgroup_attach(c->cgroup, c->pid, err);
 	if (r == 0)
-		r = container_cgroup_with_pid(c, c->pid, err);
+		r = restore_cgroup(c, err);
 	if (r < 0)
 		return r;
 	c->restored = true;
