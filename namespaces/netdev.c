@@ -61,7 +61,7 @@ static int keep_address(void *ctx, const struct nlmsghdr *h)
 
 	if (h->nlmsg_type != RTM_NEWADDR || h->nlmsg_len < NLMSG_LENGTH(sizeof(addr)))
 		return 0;
-	memcpy(&addr, NLMSG_DATA(h), sizeof(addr));
+	memcpy(&addr, nl_body(h), sizeof(addr));
 	if (addr.ifa_index != list->index || addr.ifa_scope != RT_SCOPE_UNIVERSE || !(addr.ifa_flags & IFA_F_PERMANENT))
 		return 0;
 	message = nl_begin(&list->requests, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, &addr, sizeof(addr));

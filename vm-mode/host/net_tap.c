@@ -45,11 +45,9 @@ static void add_redirect(struct buf *b, unsigned short actions_attr, int to)
 
 void net_tap_filter(struct buf *b, int from, int to, bool matchall)
 {
-	/* One key that everything matches: zero bits of the first word. */
-	struct {
-		struct tc_u32_sel sel;
-		struct tc_u32_key key;
-	} all = { .sel = { .flags = TC_U32_TERMINAL, .nkeys = 1 } };
+	/* One key, which follows the selector, and that everything matches: zero bits of the first word. */
+	const struct tc_u32_sel sel = { .flags = TC_U32_TERMINAL, .nkeys = 1 };
+	char all[sizeof(sel) + sizeof(struct tc_u32_key)] = { 0 };
 	const char *kind = matchall ? "matchall" : "u32";
 	struct tcmsg t = { .tcm_family = AF_UNSPEC, .tcm_ifindex = from, .tcm_parent = 0xffff0000u,
 			   .tcm_info = TC_H_MAKE(FILTER_PRIORITY << 16, htons(ETH_P_ALL)) };
@@ -57,8 +55,9 @@ void net_tap_filter(struct buf *b, int from, int to, bool matchall)
 
 	nl_put_string(b, TCA_KIND, kind);
 	options = nl_nest(b, TCA_OPTIONS);
+	memcpy(all, &sel, sizeof(sel));
 	if (!matchall)
-		nl_put(b, TCA_U32_SEL, &all, sizeof(all));
+		nl_put(b, TCA_U32_SEL, all, sizeof(all));
 	add_redirect(b, matchall ? TCA_MATCHALL_ACT : TCA_U32_ACT, to);
 	nl_nest_end(b, options);
 	nl_end(b, message);
