@@ -73,11 +73,12 @@ static bool is_kernel_thread(const char *tid, bool *ret_trapped)
 		return false;
 	if (flags & PF_KTHREAD)
 		return true;
-	/* "0": the kernel does not tell */
+	/* It sleeps in do_freezer_trap(), which compilers put into get_signal(). "0": the kernel does not tell. Stopped is as good. */
 	if (fd_read_file(AT_FDCWD, wchan_path, 128, &wchan, NULL) < 0 || str_eq(wchan, "0"))
 		*ret_trapped = state == 'S';
 	else
-		*ret_trapped = str_eq(wchan, "do_freezer_trap");
+		*ret_trapped = str_eq(wchan, "get_signal") || str_eq(wchan, "do_freezer_trap");
+	*ret_trapped |= state == 'T' || state == 't' || state == 'Z';
 	return false;
 }
 
