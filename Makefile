@@ -49,14 +49,14 @@ obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 .PHONY: all
 all: $(B)/bin/brig $(B)/bin/brig-oci $(B)/bin/brig-vm $(B)/bin/brig-systemd $(B)/bin/brig-images $(B)/bin/brig-guest
 
-$(B)/bin/brig: PIE = $(STATIC_PIE)
-$(B)/bin/brig: $(call obj,runtime/cli/main.c $(BRIG_SRC) $(OUTPUT_SRC) $(ENGINE_SRC))
-	$(call say,LD,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(ENGINE_LIBS)
-
 # hot.ld orders the functions (make hot).
 HOT := $(if $(SAN),,-Wl,-T,runtime/oci/hot.ld)
+$(B)/bin/brig: PIE = $(STATIC)
+$(B)/bin/brig: $(call obj,runtime/cli/main.c $(BRIG_SRC) $(OUTPUT_SRC) $(ENGINE_SRC)) runtime/oci/hot.ld
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(HOT) -o $@ $(filter %.o,$^) $(ENGINE_LIBS)
+
 $(B)/bin/brig-oci: PIE = $(STATIC)
 $(B)/bin/brig-oci: $(call obj,$(ENGINE_SRC) runtime/oci/main.c) runtime/oci/hot.ld
 	$(call say,LD,$@)

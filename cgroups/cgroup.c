@@ -321,10 +321,10 @@ int cgroup_clone_fd(const struct cgroup *cg)
 
 /* v1: "0" to tasks moves the writing thread alone, which spares the kernel the lock that holds up every fork of the
  * machine and the RCU grace period that taking it costs. v2 has no such file for a whole process. */
-int cgroup_enter_self(struct cgroup *cg, bool in_v2, struct err *err)
+int cgroup_enter_self(const struct cgroup *cg, bool in_v2, struct err *err)
 {
 	for (size_t i = 0; i < cg->n; i++) {
-		struct cg_hier *h = &cg->hier[i];
+		const struct cg_hier *h = &cg->hier[i];
 		ssize_t n;
 
 		if (h->enter_fd < 0 || (h->v2 && in_v2))
@@ -334,7 +334,7 @@ int cgroup_enter_self(struct cgroup *cg, bool in_v2, struct err *err)
 		} while (n < 0 && errno == EINTR);
 		if (n < 0)
 			return err_sys(err, -errno, "join cgroup '%s'", h->path);
-		fd_close(&h->enter_fd);
+		close(h->enter_fd); /* in this process; in a lent memory the variable is the parent's */
 	}
 	return 0;
 }

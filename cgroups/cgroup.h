@@ -51,7 +51,7 @@ int cgroup_clone_fd(const struct cgroup *cg);
 /* Called in the child, single-threaded, before it unshares its cgroup namespace: move itself into every hierarchy that
  * clone3 did not already put it into. in_v2: it was born in cgroup_clone_fd(). Uses fds that were opened before
  * clone by cgroup_create()/cgroup_open_enter(): needs no path. v1: writes "0" to tasks, which needs no global lock. */
-int cgroup_enter_self(struct cgroup *cg, bool in_v2, struct err *err) MUST_CHECK;
+int cgroup_enter_self(const struct cgroup *cg, bool in_v2, struct err *err) MUST_CHECK;
 
 /* For exec: open what cgroup_enter_self() needs, for the container's cgroup, sub-cgroups (one "sub" for all hierarchies, or on v1 any
  * number of "controller[,controller]:sub", each controller once; NULL or empty: none), or, when the container nested its cgroups

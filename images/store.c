@@ -52,10 +52,13 @@ int store_open(const char *root, struct store *ret, struct err *err)
 	s.root_fd = real ? open(real, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	if (s.root_fd < 0)
 		return err_sys(err, -errno, "open image store '%s'", wanted);
-	for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
+	/* The lock is made last: where it is, the rest is. */
+	s.lock_fd = openat(s.root_fd, "lock", O_RDWR | O_CLOEXEC);
+	for (size_t i = 0; s.lock_fd < 0 && i < ARRAY_SIZE(folders); i++)
 		if (mkdirat(s.root_fd, folders[i], 0700) < 0 && errno != EEXIST)
 			return err_sys(err, -errno, "make '%s' in image store '%s'", folders[i], wanted);
-	s.lock_fd = openat(s.root_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (s.lock_fd < 0)
+		s.lock_fd = openat(s.root_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (s.lock_fd < 0)
 		return err_sys(err, -errno, "open the lock of image store '%s'", wanted);
 	s.root = xstrdup(real);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "namespaces/launch.h"
+#include "namespaces/lend.h"
 #include "runtime/backend.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
@@ -72,8 +73,6 @@ static int ns_prepare(struct launch *l, struct container *c, const struct create
 		r = container_compile_seccomp(c, &l->seccomp, err);
 	if (!r)
 		r = open_console(l, c->spec->has_process && c->spec->process.terminal, o->console_socket, !o->run || o->detach, err);
-	if (!r)
-		r = launch_open_sync(l, err);
 	return r;
 }
 
@@ -107,6 +106,22 @@ static int keep_fds(struct process_ctx *p, unsigned preserve, struct err *err)
 	return 0;
 }
 
+static int create_by_dialogue(struct launch *l, const struct create_opts *o, struct err *err)
+{
+	struct container *c = l->ctx.container;
+	int r = launch_open_sync(l, err);
+
+	if (r < 0)
+		return r;
+	if (!o->run) {
+		l->ctx.gate_fd = fd_seqpacket_listen(c->dir_fd, "gate");
+		if (l->ctx.gate_fd < 0)
+			return err_sys(err, l->ctx.gate_fd, "make the gate");
+	}
+	r = launch_spawn(l, &c->pid, &c->pidfd, err);
+	return r < 0 ? r : drive_child(l, err);
+}
+
 static int ns_create(struct container *c, const struct create_opts *o, struct err *err)
 {
 	CLEANUP(launch_done) struct launch l;
@@ -123,15 +138,10 @@ static int ns_create(struct container *c, const struct create_opts *o, struct er
 	r = container_make_cgroup(c, l.plan.rw_cgroup_mount, l.plan.any_userns, err);
 	if (r < 0)
 		return r;
-	if (!o->run) {
-		l.ctx.gate_fd = fd_seqpacket_listen(c->dir_fd, "gate");
-		if (l.ctx.gate_fd < 0)
-			return err_sys(err, l.ctx.gate_fd, "make the gate");
-	}
-	r = launch_spawn(&l, &c->pid, &c->pidfd, err);
-	if (r < 0)
-		return r;
-	r = drive_child(&l, err);
+	r = lend_possible(&l, o) ? lend_run(&l, err) : 0;
+	c->started = r > 0;
+	if (r == 0)
+		r = create_by_dialogue(&l, o, err);
 	if (r < 0)
 		return r;
 	data = xcalloc(1, sizeof(*data));

@@ -49,13 +49,32 @@ static int phase_harden(struct init_ctx *ctx, struct err *err)
 	return ctx->privileged ? phase_undumpable(ctx, err) : 0;
 }
 
+/* A parent that stands still writes nothing. Needs: the host's /proc. Must not: keep the state directory open any longer. */
+static int phase_state(struct init_ctx *ctx, struct err *err)
+{
+	struct container *c = ctx->container;
+	int r;
+
+	if (!ctx->lent)
+		return 0;
+	r = sys_pid_start_time(c->pid, &c->start_time);
+	if (r < 0)
+		return err_sys(err, r, "container init");
+	r = container_save(c, err);
+	close(c->dir_fd); /* the parent's variable */
+	return r;
+}
+
 /* Needs: the parent's word that id maps, scope and net devices are in place. */
 static int phase_go(struct init_ctx *ctx, struct err *err)
 {
 	AUTO_FREE char *data = NULL;
 	size_t n = 0, first;
-	int r = sync_recv(ctx->sync_fd, 1u << SYNC_GO, &data, &n, NULL, err);
+	int r;
 
+	if (ctx->lent)
+		return 0;
+	r = sync_recv(ctx->sync_fd, 1u << SYNC_GO, &data, &n, NULL, err);
 	if (r <= 0)
 		return r ? r : err_set(err, EPIPE, "the runtime went away");
 	/* Two texts, each ended by NUL: the states that hooks get. */
@@ -346,6 +365,10 @@ static int phase_gate(struct init_ctx *ctx, struct err *err)
 	fd_close(&ctx->root_fd);
 	fd_close(&ctx->null_fd);
 	fd_close(&ctx->mask_dir_fd);
+	if (ctx->lent) {
+		ctx->lent->ready = true;
+		return 0;
+	}
 	r = sync_send(ctx->sync_fd, SYNC_READY, NULL, 0, -1);
 	if (r < 0)
 		return err_sys(err, r, "report readiness");
@@ -418,6 +441,7 @@ struct phase {
 static const struct phase init_phases[] = {
 	{ "program", phase_program },
 	{ "harden", phase_harden },
+	{ "state", phase_state },
 	{ "go", phase_go },
 	{ "undumpable", phase_undumpable },
 	{ "cgroup", phase_cgroup },
@@ -473,6 +497,10 @@ void init_main(struct init_ctx *ctx)
 	/* Texts of the last phase are parsed by engines: they stay bare. */
 	if (p->name && p->run != phase_exec && p->run != phase_process && p->run != phase_plan)
 		(void)err_wrap(&err, "container init, phase %s", p->name);
+	if (ctx->lent) {
+		ctx->lent->failed = true;
+		ctx->lent->err = err;
+	}
 	if (ctx->sync_fd >= 0)
 		sync_fail(ctx->sync_fd, &err);
 	_exit(ctx->is_exec ? 255 : 1);

@@ -9,14 +9,22 @@
 /*
  * DOC: the init child
  *
- * One thread, born by clone3 with the parent's memory. It holds everything it needs as data and fds; it works off a table of
+ * One thread, born by clone3 with a copy of the parent's memory, or in it (lend.h). It holds everything it needs as data and fds; it works off a table of
  * phases whose order is the security argument, and reports the first error, prefixed with the phase's name, to whoever waits.
  */
+/* What a child that works in its parent's memory leaves there (lend.h). */
+struct lent {
+	bool ready;  /* everything that can fail for a reason in the configuration is done */
+	bool failed; /* err says why */
+	struct err err;
+};
+
 struct init_ctx {
 	struct container *container;
 	const struct spec *spec;
 	struct plan *plan;
 	struct process_ctx process;
+	struct lent *lent;  /* the parent stands still: no dialogue, no gate; or NULL */
 	int sync_fd;	    /* our end; becomes the gate connection */
 	int gate_fd;	    /* listening gate, or -1: START comes over sync_fd */
 	int console_fd;	    /* socket that wants the pty master, or -1 */

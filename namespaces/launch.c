@@ -219,28 +219,33 @@ int launch_exec_namespaces(struct launch *l, struct err *err)
 }
 
 /* Close in the child what belongs to the parent; the state directory first: a fd of it inside a container is a way out. */
-static NORETURN void child_main(struct launch *l)
+NORETURN void launch_child(struct launch *l)
 {
 	if (l->in_child)
 		l->in_child(l->in_child_arg);
 	fd_close(&l->parent_sync_fd);
 	fd_close(&l->own_console_fd);
-	fd_close(&l->ctx.container->dir_fd);
-	fd_close(&l->ctx.container->lock_fd);
+	if (!l->ctx.lent) /* that one writes its state first (phase_state) */
+		fd_close(&l->ctx.container->dir_fd);
 	sys_reset_signals();
 	init_main(&l->ctx);
 }
 
 /* Alone in a pid namespace of its own the child moves by itself, which costs less. Born among others it would be late; in a user
  * namespace it has not the right. */
-static int protect_program(struct launch *l, bool middle, struct err *err)
+static bool child_may_move(const struct launch *l, bool middle)
+{
+	return !middle && l->plan.clone_flags & CLONE_NEWPID && !l->plan.any_userns;
+}
+
+int launch_protect(struct launch *l, bool child_moves, struct err *err)
 {
 	struct program_move *move = l->ctx.container->opts->move;
 	int r;
 
 	if (!move || move->fd < 0)
 		return 0;
-	if (!middle && l->plan.clone_flags & CLONE_NEWPID && !l->plan.any_userns) {
+	if (child_moves) {
 		l->ctx.move = move;
 		return 0;
 	}
@@ -254,13 +259,13 @@ int launch_spawn(struct launch *l, pid_t *ret_pid, int *ret_pidfd, struct err *e
 	struct init_ctx *x = &l->ctx;
 	const struct cgroup *cg = x->container->cgroup;
 	bool middle = x->is_exec ? !l->privileged && x->exec_userns : l->plan.needs_middle;
-	int r = protect_program(l, middle, err);
+	int r = launch_protect(l, child_may_move(l, middle), err);
 	pid_t pid = r < 0 ? r : spawn_child(x, x->is_exec ? 0 : l->plan.clone_flags, cg ? cgroup_clone_fd(cg) : -1, middle, ret_pidfd, err);
 
 	if (pid < 0)
 		return pid;
 	if (pid == 0)
-		child_main(l);
+		launch_child(l);
 	*ret_pid = pid;
 	fd_close(&x->sync_fd);
 	fd_close(&x->console_fd);

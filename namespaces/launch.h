@@ -42,8 +42,12 @@ int launch_exec_namespaces(struct launch *l, struct err *err) MUST_CHECK;
 int launch_open_sync(struct launch *l, struct err *err) MUST_CHECK;
 int launch_own_console(struct launch *l, struct err *err) MUST_CHECK;
 
+/* Protect the runtime's program file (runtime/self.h): now, or by the child as the first thing that it does. */
+int launch_protect(struct launch *l, bool child_moves, struct err *err) MUST_CHECK;
 /* Clone the child, which never returns from here. Closes the child's ends in the parent. */
 int launch_spawn(struct launch *l, pid_t *ret_pid, int *ret_pidfd, struct err *err) MUST_CHECK;
+/* What the child does from its birth on; for those who make it themselves (lend.h). */
+NORETURN void launch_child(struct launch *l);
 /* Do for the child what it cannot do itself (id maps, scope, net devices; c->pid is set) and send GO. */
 int launch_go(struct launch *l, struct err *err) MUST_CHECK;
 

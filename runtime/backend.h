@@ -18,7 +18,8 @@ struct backend {
 	/* No side effects. After it, create can fail only at run time. */
 	int (*check)(const struct spec *, struct err *);
 	/* Make the init process, held at the gate. Fills c->pid, c->pidfd. Runs prestart, createRuntime (host side) and
-	 * createContainer hooks at their places. */
+	 * createContainer hooks at their places. With `run` it may go on to the running program, state.json written by the way,
+	 * and says so by c->started: committed and start are not called then. */
 	int (*create)(struct container *, const struct create_opts *, struct err *);
 	/* `create` only: the state is written, the process may go on to the gate. */
 	int (*committed)(struct container *, struct err *);

@@ -59,6 +59,7 @@ struct container {
 	void *backend_data;   /* owned by the backend */
 	struct kvlist annotations;
 	struct arena arena;
+	bool started; /* create went through to the running program (run): start has nothing left to do but its hooks */
 	bool restored;
 	bool cgroup_rw;	     /* create: a cgroup mount of the container is writable */
 	uint32_t cgroup_uid; /* create: who owns the cgroup when it is delegated; host uid of process.user */

@@ -235,8 +235,11 @@ int container_compile_seccomp(struct container *c, struct seccomp_prog *ret, str
 
 static int finish_create(struct container *c, const struct create_opts *o, struct err *err)
 {
-	int r = sys_pid_start_time(c->pid, &c->start_time);
+	int r;
 
+	if (c->started)
+		return 0;
+	r = sys_pid_start_time(c->pid, &c->start_time);
 	if (r < 0)
 		return err_sys(err, r, "container init");
 	r = container_save(c, err);

@@ -167,7 +167,8 @@ int container_start(struct container *c, struct err *err)
 		return err_set(err, EINVAL, "process: required to start a container");
 	if (r < 0)
 		return r;
-	r = c->backend->start(c, err);
+	if (!c->started)
+		r = c->backend->start(c, err);
 	if (!r)
 		r = run_hooks(c, HOOK_POSTSTART, CONTAINER_RUNNING, false, err);
 	/* runtime-spec "Lifecycle", steps 7 and 9: a failure stops the container. What is left of it is for delete, which engines

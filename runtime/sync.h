@@ -22,6 +22,8 @@
  *     <--------------------------------- end of file  execve closed the socket: the program runs
  *     <--------------------------------- FAILED {err} instead of any message of the child
  *
+ * `run` mostly does without all of it (namespaces/lend.h).
+ *
  * One SOCK_SEQPACKET message each: a header and up to SYNC_MAX_DATA bytes; more data of a GO (a state with large annotations)
  * travels as a file in memory. The parent treats the child's
  * messages as hostile once the child has entered the container.

@@ -14,6 +14,9 @@
 /* Set by the linker: the ELF header, which is the first byte of the first segment. */
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 
+/* By runtime/oci/hot.ld, where it is used: the functions of the usual commands. */
+extern const char __hot_start[] __attribute__((weak, visibility("hidden"))), __hot_end[] __attribute__((weak, visibility("hidden")));
+
 struct range {
 	char *start;
 	size_t n;
@@ -37,52 +40,75 @@ static off_t offset_of(const ElfW(Phdr) *p)
 	return (off_t)(p->p_offset - (p->p_vaddr & ((ElfW(Addr))sysconf(_SC_PAGESIZE) - 1)));
 }
 
-/* The same bytes from the same page cache: code can run on while it is exchanged. */
+/* The same bytes from the same page cache: code can run on while it is exchanged. What will be needed is mapped at once (Linux 5.14):
+ * one page fault costs more than many entries in a table. */
 static int map_again(const ElfW(Phdr) *p, struct range r, int fd)
 {
-	return mmap(r.start, r.n, protection(p), MAP_PRIVATE | MAP_FIXED, fd, offset_of(p)) == MAP_FAILED ? -errno : 0;
+	struct range hot = r;
+
+	if (mmap(r.start, r.n, protection(p), MAP_PRIVATE | MAP_FIXED, fd, offset_of(p)) == MAP_FAILED)
+		return -errno;
+	if (p->p_flags & PF_X)
+		hot = pages((uintptr_t)__hot_start, (uintptr_t)__hot_end, false);
+	if (hot.n)
+		(void)madvise(hot.start, hot.n, MADV_POPULATE_READ);
+	return 0;
 }
 
 /* One 64-bit word a page; bit 61: still the file's. What cannot be found out counts as changed. */
 #define PAGEMAP_MAX	   128
+#define CHANGED_MAX	   16
 #define PAGEMAP_PRESENT	   (3ull << 62) /* or swapped out */
 #define PAGEMAP_FILE	   (1ull << 61)
 
-static void find_changed(struct range r, size_t page, bool changed[PAGEMAP_MAX])
+static size_t find_changed(struct range r, size_t page, bool changed[PAGEMAP_MAX])
 {
 	AUTO_CLOSE int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	uint64_t words[PAGEMAP_MAX];
 	const size_t n = r.n / page, bytes = n * sizeof(words[0]);
+	size_t found = 0;
 	bool known = fd >= 0 && pread(fd, words, bytes, (off_t)((uintptr_t)r.start / page * sizeof(words[0]))) == (ssize_t)bytes;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		changed[i] = !known || (words[i] & PAGEMAP_PRESENT && !(words[i] & PAGEMAP_FILE));
+		found += changed[i];
+	}
+	return found;
 }
 
-/* The new mapping takes the place of the old one in one step. Nothing may write to it between the copy and the step; errno and
- * the stack lie elsewhere. */
-static int copy_in_place(const ElfW(Phdr) *p, struct range r, int fd)
+/*
+ * The variables: while the file's pages are in their place nothing may be called through a table of them, nor any variable be used,
+ * memcpy() included. errno and the stack lie elsewhere. volatile: or the compiler makes a memcpy() of the loop.
+ */
+static int exchange(const ElfW(Phdr) *p, struct range r, int fd, size_t page, const bool changed[PAGEMAP_MAX], const uint64_t *saved)
 {
-	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	bool changed[PAGEMAP_MAX];
-	char *copy;
+	const int flags = MAP_PRIVATE | MAP_FIXED | MAP_POPULATE;
 
-	if (r.n / page > PAGEMAP_MAX)
-		return -E2BIG;
-	copy = mmap(NULL, r.n, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, offset_of(p));
-	if (copy == MAP_FAILED)
+	if (mmap(r.start, r.n, PROT_READ | PROT_WRITE, flags, fd, offset_of(p)) == MAP_FAILED)
 		return -errno;
-	find_changed(r, page, changed);
-	for (size_t i = 0; i < r.n / page; i++)
-		if (changed[i])
-			memcpy(copy + i * page, r.start + i * page, page);
-	if (mremap(copy, r.n, r.n, MREMAP_MAYMOVE | MREMAP_FIXED, r.start) == MAP_FAILED) {
-		int error = errno;
+	for (size_t i = 0; i < r.n / page; i++) {
+		volatile uint64_t *to = (volatile uint64_t *)(void *)(r.start + i * page);
 
-		(void)munmap(copy, r.n);
-		return -error;
+		for (size_t word = 0; changed[i] && word < page / sizeof(*to); word++)
+			to[word] = *saved++;
 	}
 	return 0;
+}
+
+static int keep_in_place(const ElfW(Phdr) *p, struct range r, int fd)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	AUTO_FREE char *saved = xmalloc(CHANGED_MAX * page);
+	bool changed[PAGEMAP_MAX];
+	size_t n = 0;
+
+	if (r.n / page > PAGEMAP_MAX || find_changed(r, page, changed) > CHANGED_MAX)
+		return -E2BIG;
+	/* From here on no variable may change, those of malloc() included. */
+	for (size_t i = 0; i < r.n / page; i++)
+		if (changed[i])
+			memcpy(saved + n++ * page, r.start + i * page, page);
+	return exchange(p, r, fd, page, changed, (const uint64_t *)(const void *)saved);
 }
 
 /* Fields 26 to 51 of /proc/self/stat: the addresses that the kernel wants to hear again. */
@@ -139,7 +165,7 @@ static int map_all_again(int fd)
 		if (p->p_type == PT_GNU_RELRO)
 			relro = p;
 		if (p->p_type == PT_LOAD && where.n)
-			r = p->p_flags & PF_W ? copy_in_place(p, where, fd) : map_again(p, where, fd);
+			r = p->p_flags & PF_W ? keep_in_place(p, where, fd) : map_again(p, where, fd);
 	}
 	if (r < 0 || !relro)
 		return r;

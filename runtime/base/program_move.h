@@ -11,7 +11,7 @@
  *
  * prctl(PR_SET_MM_MAP) changes /proc/self/exe for a process with CAP_SYS_ADMIN, unless memory is still mapped from the old file.
  * So the segments of the program are mapped again from the new file, while they run: what cannot be written from the
- * file, whose bytes are the same, and what can as the file with the changed pages copied, anonymous. An exec of the program would
+ * file, whose bytes are the same, and what can as well, with the changed pages written back into it. An exec of the program would
  * do the same, and cost an address space with all its page faults: a fifth of the time of a whole `run`.
  *
  * It is cheapest in a child that was just cloned, which has no page of the program's text mapped yet.

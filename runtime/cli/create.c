@@ -207,6 +207,18 @@ static int write_cidfile(const char *path, const char *id, struct err *err)
 	return r < 0 ? err_sys(err, r, "--cidfile '%s'", path) : 0;
 }
 
+/* What --rm will throw away need not outlive a crash of the machine. */
+static int add_ref(struct cli *cli, const struct run_options *o, const char *id, const struct digest *manifest, struct err *err)
+{
+	const bool sync = cli->store.sync;
+	int r;
+
+	cli->store.sync = sync && !o->rm;
+	r = store_add_ref(&cli->store, id, manifest, err);
+	cli->store.sync = sync;
+	return r;
+}
+
 int create_container(struct cli *cli, const struct run_options *o, char **operands, struct record **ret, struct err *err)
 {
 	CLEANUP(found_image_done) struct found_image found = { 0 };
@@ -230,7 +242,7 @@ int create_container(struct cli *cli, const struct run_options *o, char **operan
 		x = record_create(r, err);
 	if (x < 0)
 		return x;
-	x = store_add_ref(&cli->store, r->id, &found.image.manifest, err);
+	x = add_ref(cli, o, r->id, &found.image.manifest, err);
 	if (x == 0 && o->cidfile)
 		x = write_cidfile(o->cidfile, r->id, err);
 	if (x < 0) {

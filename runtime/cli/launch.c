@@ -64,16 +64,26 @@ int launch_image(struct record *r, struct store_image *image, struct image_confi
 
 /* ---- root file system ---- */
 
-static int make_dirs(struct record *r, struct err *err)
+/* 0755: the upper directory's mode is that of the container's "/" once it was copied up. Returns 1 for a new one, 0 for an old one. */
+static int make_dir(struct record *r, const char *name, struct err *err)
 {
-	static const char *const names[] = { "upper", "work" };
+	if (mkdirat(r->dir_fd, name, 0755) == 0)
+		return 1;
+	return errno == EEXIST ? 0 : err_sys(err, -errno, "make '%s/%s'", r->dir, name);
+}
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		/* 0755: the upper directory's mode is that of the container's "/" once it was copied up */
-		if (mkdirat(r->dir_fd, names[i], 0755) < 0 && errno != EEXIST)
-			return err_sys(err, -errno, "make '%s/%s'", r->dir, names[i]);
+/* fresh: no work directory of an earlier start, whose mark of a volatile mount would refuse the next one. */
+static int make_dirs(struct record *r, bool fresh, struct err *err)
+{
+	int x = make_dir(r, "upper", err);
+
+	if (x >= 0)
+		x = make_dir(r, "work", err);
+	if (x == 0 && fresh) {
+		(void)remove_tree(r->dir_fd, "work"); /* the next one tells */
+		x = make_dir(r, "work", err);
 	}
-	return 0;
+	return x < 0 ? x : 0;
 }
 
 static bool rootless(const struct parts *p)
@@ -103,14 +113,10 @@ static int mount_root(struct parts *p, struct err *err)
 		return mount_rootless(p, err);
 	r = userns_open(&p->userns, err);
 	if (r == 0)
-		r = make_dirs(p->r, err);
+		r = make_dirs(p->r, o.no_sync, err);
 	if (r < 0)
 		return r;
 	o.userns_fd = p->userns.own ? &p->userns.fd : NULL;
-	if (o.no_sync)
-		(void)remove_tree(p->r->dir_fd, "work"); /* a volatile mount's mark would refuse the next one */
-	if (o.no_sync && (r = make_dirs(p->r, err)) < 0)
-		return r;
 	p->root_fd = store_rootfs_mount(&p->r->cli->store, &p->image, &o, err);
 	if (p->root_fd == -ENODEV || p->root_fd == -EPERM) /* a kernel without EROFS; root of a user namespace */
 		p->root_fd = tree_root_open(p->r, &p->image, o.userns_fd, err);

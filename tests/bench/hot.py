@@ -6,7 +6,7 @@ import re
 import sys
 
 # The init child's first steps come first of all, in this order: until it has moved (program_move.h) it maps them for nothing.
-FIRST = """sys_clone3 clone_child spawn_child launch_spawn child_main init_main phase_program program_move map_all_again copy_in_place
+FIRST = """sys_clone3 clone_child spawn_child launch_spawn child_main init_main phase_program program_move map_all_again keep_in_place exchange
 map_again find_changed fd_close cleanup_close log_debug log_msg set_exe pages""".split()
 FIRST_LIBC = """syscall mmap64 mremap sysconf getpagesize pread64 open64 close errno-loc mprotect prctl munmap
 memmove-avx512-unaligned-erms memmove-evex-unaligned-erms memmove-avx-unaligned-erms memset-evex-unaligned-erms
@@ -20,8 +20,10 @@ SECTIONS
 {
 	.text.hot :
 	{
+		__hot_start = .; /* runtime/base/program_move.c */
 		/* the init child until it has moved (runtime/base/program_move.h) */"""
-TAIL = """	}
+TAIL = """		__hot_end = .;
+	}
 }
 INSERT BEFORE .text;"""
 
