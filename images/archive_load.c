@@ -222,26 +222,16 @@ static int make_manifest(struct load *l, const struct digest *config, size_t con
 	};
 	AUTO_BUF struct buf b = { 0 };
 	struct json_writer w = { .out = &b };
-	char text[DIGEST_TEXT_LEN];
 
 	json_begin_object(&w);
 	json_kv_u64(&w, "schemaVersion", 2);
 	json_kv_string(&w, "mediaType", "application/vnd.oci.image.manifest.v1+json");
 	json_key(&w, "config");
-	json_begin_object(&w);
-	json_kv_string(&w, "mediaType", "application/vnd.oci.image.config.v1+json");
-	json_kv_string(&w, "digest", digest_text(config, text));
-	json_kv_u64(&w, "size", config_bytes);
-	json_end_object(&w);
+	descriptor_json(&w, "application/vnd.oci.image.config.v1+json", config, config_bytes);
 	json_key(&w, "layers");
 	json_begin_array(&w);
-	for (size_t i = 0; i < n; i++) {
-		json_begin_object(&w);
-		json_kv_string(&w, "mediaType", types[layers[i].kind]);
-		json_kv_string(&w, "digest", digest_text(&layers[i].blob, text));
-		json_kv_u64(&w, "size", layers[i].blob_size);
-		json_end_object(&w);
-	}
+	for (size_t i = 0; i < n; i++)
+		descriptor_json(&w, types[layers[i].kind], &layers[i].blob, layers[i].blob_size);
 	json_end_array(&w);
 	json_end_object(&w);
 	hash_bytes(DIGEST_SHA256, b.p, b.len, ret);

@@ -214,17 +214,6 @@ static void put_image(struct json_writer *w, const struct json *old, const struc
 
 /* ---- the manifest ---- */
 
-static void put_descriptor(struct json_writer *w, const char *type, const struct digest *d, uint64_t size)
-{
-	char text[DIGEST_TEXT_LEN];
-
-	json_begin_object(w);
-	json_kv_string(w, "mediaType", type);
-	json_kv_string(w, "digest", digest_text(d, text));
-	json_kv_u64(w, "size", size);
-	json_end_object(w);
-}
-
 static int put_manifest(struct store *s, const struct manifest *base, const struct digest *config, size_t config_len,
 			const struct layer_result *layer, struct digest *ret, struct err *err)
 {
@@ -236,12 +225,12 @@ static int put_manifest(struct store *s, const struct manifest *base, const stru
 	json_kv_u64(&w, "schemaVersion", 2);
 	json_kv_string(&w, "mediaType", docker ? base->media_type : "application/vnd.oci.image.manifest.v1+json");
 	json_key(&w, "config");
-	put_descriptor(&w, base->config.media_type, config, config_len);
+	descriptor_json(&w, base->config.media_type, config, config_len);
 	json_key(&w, "layers");
 	json_begin_array(&w);
 	for (size_t i = 0; i < base->n; i++)
-		put_descriptor(&w, base->list[i].media_type, &base->list[i].digest, base->list[i].size);
-	put_descriptor(&w, docker ? "application/vnd.docker.image.rootfs.diff.tar" : "application/vnd.oci.image.layer.v1.tar", &layer->blob,
+		descriptor_json(&w, base->list[i].media_type, &base->list[i].digest, base->list[i].size);
+	descriptor_json(&w, docker ? "application/vnd.docker.image.rootfs.diff.tar" : "application/vnd.oci.image.layer.v1.tar", &layer->blob,
 		       layer->blob_size);
 	json_end_array(&w);
 	json_end_object(&w);

@@ -156,17 +156,6 @@ int export_gzip(struct store *s, const struct digest *diff_id, int out_fd, struc
 
 /* ---- the manifest ---- */
 
-static void write_descriptor(struct json_writer *w, const char *media_type, const struct digest *d, uint64_t size)
-{
-	char text[DIGEST_TEXT_LEN];
-
-	json_begin_object(w);
-	json_kv_string(w, "mediaType", media_type);
-	json_kv_string(w, "digest", digest_text(d, text));
-	json_kv_u64(w, "size", size);
-	json_end_object(w);
-}
-
 void export_manifest(const struct manifest *m, const struct export_layer *layers, struct buf *ret)
 {
 	struct json_writer w = { .out = ret };
@@ -175,11 +164,11 @@ void export_manifest(const struct manifest *m, const struct export_layer *layers
 	json_kv_u64(&w, "schemaVersion", 2);
 	json_kv_string(&w, "mediaType", "application/vnd.oci.image.manifest.v1+json");
 	json_key(&w, "config");
-	write_descriptor(&w, "application/vnd.oci.image.config.v1+json", &m->config.digest, m->config.size);
+	descriptor_json(&w, "application/vnd.oci.image.config.v1+json", &m->config.digest, m->config.size);
 	json_key(&w, "layers");
 	json_begin_array(&w);
 	for (size_t i = 0; i < m->n; i++)
-		write_descriptor(&w, layers[i].media_type ? layers[i].media_type : m->list[i].media_type, &layers[i].digest, layers[i].size);
+		descriptor_json(&w, layers[i].media_type ? layers[i].media_type : m->list[i].media_type, &layers[i].digest, layers[i].size);
 	json_end_array(&w);
 	json_end_object(&w);
 }

@@ -286,3 +286,14 @@ int manifest_pick(const struct manifest *index, const char *platform, const stru
 	*ret = best;
 	return 0;
 }
+
+void descriptor_json(struct json_writer *w, const char *media_type, const struct digest *d, uint64_t size)
+{
+	char text[DIGEST_TEXT_LEN];
+
+	json_begin_object(w);
+	json_kv_string(w, "mediaType", media_type);
+	json_kv_string(w, "digest", digest_text(d, text));
+	json_kv_u64(w, "size", size);
+	json_end_object(w);
+}

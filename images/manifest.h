@@ -54,4 +54,7 @@ int manifest_pick(const struct manifest *index, const char *platform, const stru
 /* "amd64", "arm64": the host's, as Go calls it. */
 const char *manifest_host_architecture(void);
 
+/* A descriptor of three members as a JSON object. */
+void descriptor_json(struct json_writer *w, const char *media_type, const struct digest *d, uint64_t size);
+
 #endif
