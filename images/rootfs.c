@@ -222,8 +222,10 @@ static int mount_overlay_mapped(const struct rootfs_overlay *o, struct err *err)
 	r = map_ids(o->lower_fd, *o->userns_fd, "the image", err);
 	if (r < 0)
 		return r;
-	mapped.upper = upper = xasprintf("%s%s", fd_proc_path(dir_fd, dir), strrchr(o->upper, '/'));
-	mapped.work = work = xasprintf("%s%s", dir, strrchr(o->work, '/'));
+	upper = xasprintf("%s%s", fd_proc_path(dir_fd, dir), strrchr(o->upper, '/'));
+	work = xasprintf("%s%s", dir, strrchr(o->work, '/'));
+	mapped.upper = upper;
+	mapped.work = work;
 	if (stat(upper, &st) < 0)
 		return err_sys(err, -errno, "look at '%s'", o->upper);
 	r = set_fs_ids(st.st_uid, st.st_gid, err);
