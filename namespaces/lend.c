@@ -9,6 +9,8 @@
 #include <signal.h>
 #include <string.h>
 
+#define ROOM_FOR_INIT (16 << 20) /* bytes: more than init ever takes */
+
 static bool has_hooks_before_start(const struct spec *s)
 {
 	return s->hooks[HOOK_PRESTART].n || s->hooks[HOOK_CREATE_RUNTIME].n || s->hooks[HOOK_CREATE_CONTAINER].n ||
@@ -23,6 +25,14 @@ static bool has_idmapped_mount(const struct plan *plan)
 	return false;
 }
 
+/* Where memory runs out before execve, the kernel kills all who share it: the runtime must not be among them. */
+static bool memory_is_tight(const struct spec_resources *r)
+{
+	const struct opt_i64 *limit = &r->mem_limit;
+
+	return (limit->set && limit->v >= 0 && limit->v < ROOM_FOR_INIT) || r->unified.n;
+}
+
 bool lend_possible(const struct launch *l, const struct create_opts *o)
 {
 	const struct container *c = l->ctx.container;
@@ -34,7 +44,7 @@ bool lend_possible(const struct launch *l, const struct create_opts *o)
 	if (!l->privileged || !(p->clone_flags & CLONE_NEWPID) || p->any_userns || p->needs_middle)
 		return false;
 	/* The kernel lets nobody who shares memory into a time namespace. */
-	if (s->ns[NS_TIME].present)
+	if (s->ns[NS_TIME].present || memory_is_tight(&s->resources))
 		return false;
 	return !has_hooks_before_start(s) && !l->seccomp.notify && !s->intel_rdt.set && !s->n_net_devices && !has_idmapped_mount(p);
 }

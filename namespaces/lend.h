@@ -13,7 +13,7 @@
  *
  * Sharing memory with a process of the host takes nothing from the container's confinement: init is alone in a pid namespace of
  * its own, is not dumpable, and runs nothing but this program until execve ends the sharing. A container with hooks, with a user
- * namespace, or in the pid namespace of others is started the long way.
+ * namespace, in the pid namespace of others, or with hardly any memory is started the long way.
  */
 
 /* Whether the parent has nothing to do. Needs launch_plan() and launch_init_process(). */

@@ -100,6 +100,8 @@ int sync_recv(int sock, unsigned allowed, char **ret_data, size_t *ret_n, int *r
 		return take_failure(message + sizeof(head), n, err);
 	if (head == (SYNC_GO | IN_FILE) && allowed & 1u << SYNC_GO)
 		return take_file(fd, ret_data, ret_n, err);
+	if (!got && !(allowed & 1u << head))
+		return err_set(err, ECHILD, "container init died (killed, or out of its memory limit?)");
 	if (head >= SYNC_KINDS || !(allowed & 1u << head))
 		return err_set(err, EPROTO, "container init: unexpected message '%s'",
 			       head < SYNC_KINDS ? kind_names[head] : "of unknown kind");

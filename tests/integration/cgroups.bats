@@ -75,6 +75,17 @@ events_watches() { ls -l "/proc/$EVENTS/fd" | grep -qE 'memory\.events|eventfd';
 	[ "$output" = up ]
 }
 
+@test "memory: a limit that not even init fits in ends the container, not the runtime" {
+	local n
+	for n in 16384 65536 131072; do
+		mk_sh true '.linux.resources.memory = {limit: $n}' --argjson n "$n"
+		run rt run --bundle "$B" "$ID"
+		echo "$n: $status $output"
+		[ "$status" -ne 0 ]
+		no_residue "$ID"
+	done
+}
+
 @test "pids: a fork bomb stops at the limit" {
 	mk_sh 'i=0; while [ $i -lt 100 ]; do sleep 600 & i=$((i + 1)); done; wait' '.linux.resources.pids.limit = 20'
 	ct_up
