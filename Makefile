@@ -258,6 +258,9 @@ hot: all $(B)/bench/touched
 	$(Q)tests/bench/hot.sh $(B)
 	$(Q)rm $(B)/bin/brig-oci
 	$(Q)$(MAKE) --no-print-directory all
+.PHONY: bench-vm
+bench-vm: all vmm guest $(B)/bench/pairs $(B)/bench/first # needs a KVM that runs stock kernels, qemu-system-x86, jq
+	$(Q)tests/bench/vm.sh $(B)
 .PHONY: bench-images
 bench-images: all # needs docker-registry, podman, skopeo, umoci, time, jq
 	$(Q)tests/bench/images.sh $(B)

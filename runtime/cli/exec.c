@@ -284,7 +284,7 @@ static int run(struct cli *cli, void *target, char **operands, struct err *err)
 		r = load(cli, what, &c, err);
 	if (r == 0)
 		r = make_process(&arena, c, f, operands, &process, err);
-	if (r < 0)
+	if (r)
 		return r;
 	if (f->detach && f->tty)
 		r = exec_detached_tty(c, &o, err);

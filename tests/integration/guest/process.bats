@@ -354,7 +354,7 @@ for i in ((0x20, 0, 0, 0), (0x15, 0, 1, 83), (6, 0, 0, 0x7fc00000), (6, 0, 0, 0x
 	guest <<-END
 		create a 1 $T/a.json
 		start a
-		expect 1 100000
+		expect 1 65536
 		exec a 2 $T/p.json
 		wait 2
 		out 2
@@ -362,7 +362,7 @@ for i in ((0x20, 0, 0, 0), (0x15, 0, 1, 83), (6, 0, 0, 0x7fc00000), (6, 0, 0, 0x
 		out 1
 	END
 	[ "$status" -eq 0 ]
-	follow 'seen 100000' 'out 2 7' '8' '0     100000      65536' 'delete ok' 'out 1 0'
+	follow 'seen 65536' 'out 2 7' '8' '0          0      65536' 'delete ok' 'out 1 0'
 }
 
 @test "guest: delete ends what runs, with its left-overs, and the id can be used again" {
