@@ -57,7 +57,6 @@ static int map_again(const ElfW(Phdr) *p, struct range r, int fd)
 
 /* One 64-bit word a page; bit 61: still the file's. What cannot be found out counts as changed. */
 #define PAGEMAP_MAX	   128
-#define CHANGED_MAX	   16
 #define PAGEMAP_PRESENT	   (3ull << 62) /* or swapped out */
 #define PAGEMAP_FILE	   (1ull << 61)
 
@@ -98,12 +97,11 @@ static int exchange(const ElfW(Phdr) *p, struct range r, int fd, size_t page, co
 static int keep_in_place(const ElfW(Phdr) *p, struct range r, int fd)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	AUTO_FREE char *saved = xmalloc(CHANGED_MAX * page);
+	AUTO_FREE char *saved = NULL;
 	bool changed[PAGEMAP_MAX];
 	size_t n = 0;
 
-	if (r.n / page > PAGEMAP_MAX || find_changed(r, page, changed) > CHANGED_MAX)
-		return -E2BIG;
+	saved = xmalloc(find_changed(r, page, changed) * page + 1);
 	/* From here on no variable may change, those of malloc() included. */
 	for (size_t i = 0; i < r.n / page; i++)
 		if (changed[i])
@@ -149,6 +147,18 @@ static int set_exe(struct program_move *m)
 	return prctl(PR_SET_MM, PR_SET_MM_MAP, &m->map, sizeof(m->map), 0) < 0 ? -errno : 0;
 }
 
+/* A program with more variables than this moves by an exec (those with a sanitizer in them). */
+static bool variables_fit(void)
+{
+	const ElfW(Phdr) *const headers = (const ElfW(Phdr) *)getauxval(AT_PHDR);
+	const size_t most = (PAGEMAP_MAX - 1) * (size_t)sysconf(_SC_PAGESIZE); /* both ends lie within pages */
+
+	for (unsigned long i = 0; i < getauxval(AT_PHNUM); i++)
+		if (headers[i].p_type == PT_LOAD && headers[i].p_flags & PF_W && headers[i].p_filesz > most)
+			return false;
+	return true;
+}
+
 static int map_all_again(int fd)
 {
 	const ElfW(Phdr) *const headers = (const ElfW(Phdr) *)getauxval(AT_PHDR), *p, *relro = NULL;
@@ -179,6 +189,8 @@ int program_move_prepare(struct program_move *m, int path_fd)
 	int r;
 
 	*m = PROGRAM_MOVE_NONE;
+	if (!variables_fit())
+		return -E2BIG;
 	m->fd = open(fd_proc_path(path_fd, path), O_RDONLY | O_CLOEXEC);
 	r = m->fd < 0 ? -errno : read_addresses(&m->map);
 	/* Asked for now, because EBUSY says that only the mappings are in the way, and changes nothing. */
