@@ -10,6 +10,8 @@
 #include "vm-mode/host/stdio.h"
 
 #include <errno.h>
+#include <linux/if_tun.h>
+#include <linux/kvm.h>
 #include <linux/pkt_cls.h>
 #include <linux/rtnetlink.h>
 #include <signal.h>
@@ -165,7 +167,7 @@ static void test_stdio(void)
 	frame_writer_done(&w);
 }
 
-static int in_child(enum jail_kind kind, long call)
+static int in_child_with(enum jail_kind kind, long call, unsigned long second)
 {
 	pid_t pid = fork();
 	int status = 0;
@@ -175,11 +177,16 @@ static int in_child(enum jail_kind kind, long call)
 
 		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || jail_filter(kind, &err) < 0)
 			_exit(2);
-		(void)syscall(call, -1, 0, 0, 0, 0, 0);
+		(void)syscall(call, -1, second, 0, 0, 0, 0);
 		_exit(0);
 	}
 	(void)waitpid(pid, &status, 0);
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int in_child(enum jail_kind kind, long call)
+{
+	return in_child_with(kind, call, 0);
 }
 
 /* A call that a monitor's thread has no business with kills the process; one that it needs does not. */
@@ -190,6 +197,9 @@ static void test_jail(void)
 	ok(in_child(JAIL_VCPU, SYS_openat) == 128 + SIGSYS && in_child(JAIL_DEVICE, SYS_openat) == 128 + SIGSYS,
 	   "jail: a vCPU opens no files, nor does a device but the file server");
 	ok(in_child(JAIL_VCPU, SYS_ioctl) == 128 + SIGSYS, "jail: nor does it send an ioctl but KVM's");
+	ok(in_child_with(JAIL_VCPU, SYS_ioctl, KVM_RUN) == 0 && in_child_with(JAIL_VCPU, SYS_ioctl, TUNSETOFFLOAD) == 0 &&
+		   in_child_with(JAIL_VCPU, SYS_ioctl, TUNSETIFF) == 128 + SIGSYS,
+	   "jail: and the one of a network device that starts to work");
 	ok(in_child(JAIL_DEVICE, SYS_socket) == 128 + SIGSYS && in_child(JAIL_DEVICE, SYS_execve) == 128 + SIGSYS &&
 		   in_child(JAIL_DEVICE, SYS_clone) == 128 + SIGSYS && in_child(JAIL_DEVICE, SYS_mount) == 128 + SIGSYS,
 	   "jail: a device makes no sockets, programs, processes or mounts");

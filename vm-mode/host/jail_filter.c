@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -26,7 +27,8 @@
 		SYS_sched_yield, SYS_clock_gettime, SYS_epoll_ctl, SYS_fcntl
 
 static const long vcpu_calls[] = { COMMON };
-static const unsigned long vcpu_ioctls[] = { KVM_RUN, KVM_GET_REGS, KVM_GET_SREGS };
+/* A device is activated by the vCPU that writes DRIVER_OK: virtio-net then tells its tap what the driver understands. */
+static const unsigned long vcpu_ioctls[] = { KVM_RUN, KVM_GET_REGS, KVM_GET_SREGS, TUNSETOFFLOAD };
 
 #define DEVICE COMMON, SYS_epoll_wait, SYS_epoll_pwait, SYS_readv, SYS_writev, SYS_preadv, SYS_pwritev, SYS_pread64, SYS_pwrite64, SYS_getrandom
 

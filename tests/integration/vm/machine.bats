@@ -244,13 +244,13 @@ sees_network() {
 	mk_sh 'cat /hook; ip -o -4 addr show eth0' '.hooks = {
 		createRuntime: [ { path: ($t + "/hook"), env: ["PATH=/usr/bin:/bin:/usr/sbin:/sbin"] } ],
 		createContainer: [ { path: "/bin/sh", args: ["sh", "-c", "echo createContainer >>\($t)/log"] } ],
-		startContainer: [ { path: "/bin/sh", args: ["sh", "-c", "echo startContainer $(uname -r) >/hook"] } ],
+		startContainer: [ { path: "/bin/sh", args: ["sh", "-c", "echo startContainer $(cat /proc/sys/kernel/random/boot_id) >/hook"] } ],
 		poststart: [ { path: "/bin/sh", args: ["sh", "-c", "echo poststart >>\($t)/log"] } ],
 		poststop: [ { path: "/bin/sh", args: ["sh", "-c", "echo poststop >>\($t)/log"] } ] }' --arg t "$T"
 	run ct_run
 	echo "$output"
 	[[ "$output" == *"startContainer "* ]]
-	[[ "$output" != *"$(uname -r)"* ]]
+	[[ "$output" != *"$(cat /proc/sys/kernel/random/boot_id)"* ]]
 	[[ "$output" == *"10.99.8.2/24"* ]]
 	[ "$(paste -sd , "$T/log")" = createRuntime,createContainer,poststart,poststop ]
 }
