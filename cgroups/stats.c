@@ -208,7 +208,6 @@ void stats_psi(struct json_writer *w, const char *text)
 	json_end_object(w);
 }
 
-/* One object for each page size that the directory has files of. */
 void stats_pids(struct cgroup *cg, struct json_writer *w)
 {
 	uint64_t limit = stats_number(cg, CTL_PIDS, "pids.max");
@@ -220,6 +219,7 @@ void stats_pids(struct cgroup *cg, struct json_writer *w)
 	json_end_object(w);
 }
 
+/* One object for each page size that the directory has files of. */
 void stats_hugetlb(struct cgroup *cg, struct json_writer *w)
 {
 	struct cg_hier *h = cgroup_hier_of(cg, CTL_HUGETLB);

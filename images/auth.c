@@ -279,38 +279,6 @@ int auth_find(const char *file, const char *host, const char *path, struct crede
 
 /* ---- writing ---- */
 
-static void write_value(struct json_writer *w, const struct json *v)
-{
-	switch (v->type) {
-	case JSON_NULL:
-		json_null(w);
-		break;
-	case JSON_BOOL:
-		json_bool(w, v->u.boolean);
-		break;
-	case JSON_NUMBER:
-		json_raw(w, v->u.string);
-		break;
-	case JSON_STRING:
-		json_string(w, v->u.string);
-		break;
-	case JSON_ARRAY:
-		json_begin_array(w);
-		for (const struct json *k = v->u.kids.first; k; k = k->next)
-			write_value(w, k);
-		json_end_array(w);
-		break;
-	case JSON_OBJECT:
-		json_begin_object(w);
-		for (const struct json *k = v->u.kids.first; k; k = k->next) {
-			json_key(w, k->key);
-			write_value(w, k);
-		}
-		json_end_object(w);
-		break;
-	}
-}
-
 static void write_entry(struct json_writer *w, const char *key, const struct credentials *c)
 {
 	AUTO_FREE char *pair = xasprintf("%s:%s", c->user ? c->user : "", c->password ? c->password : "");
@@ -342,7 +310,7 @@ static void rewrite(const struct json *root, const char *key, const struct crede
 			continue;
 		}
 		json_key(&w, k->key);
-		write_value(&w, k);
+		json_copy(&w, k);
 	}
 	if (c)
 		write_entry(&w, key, c);
@@ -351,7 +319,7 @@ static void rewrite(const struct json *root, const char *key, const struct crede
 		if (str_eq(k->key, "auths"))
 			continue;
 		json_key(&w, k->key);
-		write_value(&w, k);
+		json_copy(&w, k);
 	}
 	json_end_object(&w);
 	buf_add(out, "\n");

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "images/tar_tree.h"
 
+#include "runtime/base/dir.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/str.h"
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -179,18 +179,14 @@ static int put_any(struct walk *w, int dir_fd, const char *name, const char *pat
 
 static int put_contents(struct walk *w, int fd, const char *path, unsigned depth)
 {
-	int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_DIR DIR *d = own < 0 ? NULL : fdopendir(own);
+	AUTO_DIR DIR *d = dir_open(fd, ".");
 
 	if (!d)
 		return err_sys(w->err, -errno, "read the directory '%s'", path);
-	for (struct dirent *e; (e = readdir(d)) != NULL;) {
+	for (struct dirent *e; (e = dir_next(d)) != NULL;) {
 		AUTO_FREE char *sub = *path ? xasprintf("%s/%s", path, e->d_name) : xstrdup(e->d_name);
-		int r;
+		int r = put_any(w, fd, e->d_name, sub, depth + 1);
 
-		if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
-			continue;
-		r = put_any(w, fd, e->d_name, sub, depth + 1);
 		if (r < 0)
 			return r;
 	}

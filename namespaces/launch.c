@@ -75,11 +75,10 @@ static int open_by_caller(struct launch *l, const struct create_opts *o, struct 
 int launch_open_sources(struct launch *l, const struct create_opts *o, struct err *err)
 {
 	const int *root_fd = o->root_fd;
-	int r;
-
 	bool shared = l->ctx.spec->rootfs_propagation & MS_SHARED;
 	AUTO_CLOSE int bundle = open(l->ctx.container->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct stat st;
+	int r;
 
 	if (lstat(l->plan.rootfs, &st) < 0)
 		return err_sys(err, -errno, "root.path '%s'", l->plan.rootfs);

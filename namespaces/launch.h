@@ -30,7 +30,7 @@ void launch_done(struct launch *l);
 /* Create: build the plan; open the namespaces that are joined. */
 int launch_plan(struct launch *l, bool no_pivot, struct err *err) MUST_CHECK;
 /* Create: with privilege the host's paths are opened here, by the host's rules; without, the child does it in its user
- * namespace. root_fd: a detached tree to use as the root, or NULL. */
+ * namespace. Of o: root_fd, a detached tree to use as the root, and open_tree. */
 int launch_open_sources(struct launch *l, const struct create_opts *o, struct err *err) MUST_CHECK;
 /* Create: what of the spec's process belongs to init only. */
 void launch_init_process(struct launch *l, bool no_pivot, bool keyring);

@@ -137,6 +137,17 @@ static void drain(int fd, char *reply)
 		;
 }
 
+/* One datagram of answers: its length, or -errno. */
+static ssize_t receive(int fd, char *reply)
+{
+	ssize_t n;
+
+	do
+		n = recv(fd, reply, REPLY_BYTES, 0);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n ? n : -EIO;
+}
+
 int nl_talk(int fd, const struct buf *b, const int *fine, size_t *ret_index)
 {
 	AUTO_FREE char *reply = xmalloc(REPLY_BYTES);
@@ -144,13 +155,11 @@ int nl_talk(int fd, const struct buf *b, const int *fine, size_t *ret_index)
 	int r = b->len ? send_all(fd, b) : 0;
 
 	while (r == 0 && acks) {
-		ssize_t got = recv(fd, reply, REPLY_BYTES, 0);
+		ssize_t got = receive(fd, reply);
 		size_t left = got > 0 ? (size_t)got : 0;
 
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got < 0 ? -errno : -EIO;
+		if (got < 0)
+			return (int)got;
 		for (struct nlmsghdr *h = (struct nlmsghdr *)(void *)reply; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
 			const struct nlmsgerr *e = nl_body(h);
 
@@ -174,13 +183,11 @@ int nl_query(int fd, const struct buf *b, int (*each)(void *ctx, const struct nl
 	int r = send_all(fd, b);
 
 	while (r == 0) {
-		ssize_t got = recv(fd, reply, REPLY_BYTES, 0);
+		ssize_t got = receive(fd, reply);
 		size_t left = got > 0 ? (size_t)got : 0;
 
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got < 0 ? -errno : -EIO;
+		if (got < 0)
+			return (int)got;
 		for (struct nlmsghdr *h = (struct nlmsghdr *)(void *)reply; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
 			if (h->nlmsg_type == NLMSG_DONE)
 				return 0;

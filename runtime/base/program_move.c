@@ -97,11 +97,10 @@ static int exchange(const ElfW(Phdr) *p, struct range r, int fd, size_t page, co
 static int keep_in_place(const ElfW(Phdr) *p, struct range r, int fd)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	AUTO_FREE char *saved = NULL;
 	bool changed[PAGEMAP_MAX];
+	AUTO_FREE char *saved = xmalloc(find_changed(r, page, changed) * page + 1);
 	size_t n = 0;
 
-	saved = xmalloc(find_changed(r, page, changed) * page + 1);
 	/* From here on no variable may change, those of malloc() included. */
 	for (size_t i = 0; i < r.n / page; i++)
 		if (changed[i])

@@ -4,6 +4,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/program.h"
+#include "runtime/base/sys.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -118,6 +119,22 @@ int cli_find_program(const char *program, char **ret, struct err *err)
 		return err_set(err, ENOENT, "the program %s is not installed beside brig, or in ../libexec/brig", program);
 	*ret = path;
 	return 0;
+}
+
+int cli_run_program(const char *path, char *const argv[], struct err *err)
+{
+	pid_t pid = fork();
+	int code;
+
+	if (pid == 0) {
+		(void)dup2(STDERR_FILENO, STDOUT_FILENO);
+		execv(path, argv);
+		_exit(127);
+	}
+	if (pid < 0)
+		return err_sys(err, -errno, "fork");
+	code = sys_wait_pid(pid);
+	return code < 0 ? err_sys(err, code, "wait for '%s'", path) : code;
 }
 
 int cli_exec(const char *program, char *const argv[], struct err *err)

@@ -79,6 +79,9 @@ const struct cli_foreign *cli_foreign_find(const char *name);
 /* Help of the program (NULL) or of one command. */
 void cli_help(const struct cli_command *c, FILE *out);
 
+/* Run the program at path to its end. What it prints goes to our standard error: standard output is for our own data. Its exit code, 128 +
+ * the signal that ended it, or -errno. */
+int cli_run_program(const char *path, char *const argv[], struct err *err) MUST_CHECK;
 /* Replace this process by a program of ours that stands beside it, or in ../libexec/brig. Comes back only to fail. */
 int cli_exec(const char *program, char *const argv[], struct err *err) MUST_CHECK;
 /* Path of such a program, new string. */

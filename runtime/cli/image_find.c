@@ -3,7 +3,6 @@
 
 #include "images/lookup.h"
 #include "runtime/base/mem.h"
-#include "runtime/base/sys.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -36,7 +35,6 @@ static int pull(struct cli *cli, const struct run_options *o, const char *policy
 	AUTO_FREE char *program = NULL;
 	AUTO_FREE const char **argv = NULL;
 	size_t n = 0, globals = 0;
-	pid_t child;
 	int r = cli_find_program("brig-images", &program, err);
 
 	if (r < 0)
@@ -63,19 +61,8 @@ static int pull(struct cli *cli, const struct run_options *o, const char *policy
 	if (o->tls_verify)
 		argv[n++] = str_eq(o->tls_verify, "false") ? "--tls-verify=false" : "--tls-verify=true";
 	argv[n++] = text;
-	child = fork();
-	if (child == 0) {
-		char *const *args = (char *const *)(uintptr_t)argv; /* execv() changes none of them */
-
-		/* the image's id is what pull prints: not what our stdout is for */
-		(void)dup2(STDERR_FILENO, STDOUT_FILENO);
-		execv(program, args);
-		_exit(127);
-	}
-	if (child < 0)
-		return err_sys(err, -errno, "fork");
-	r = sys_wait_pid(child);
-	return r ? err_set(err, EIO, "image '%s' could not be pulled", text) : 0;
+	r = cli_run_program(program, (char *const *)(uintptr_t)argv, err); /* execv() changes none of them */
+	return r > 0 ? err_set(err, EIO, "image '%s' could not be pulled", text) : r;
 }
 
 int find_image(struct cli *cli, const struct run_options *o, const char *text, struct found_image *ret, struct err *err)

@@ -86,11 +86,6 @@ static int make_dirs(struct record *r, bool fresh, struct err *err)
 	return x < 0 ? x : 0;
 }
 
-static bool rootless(const struct parts *p)
-{
-	return p->r->cli->oci.rootless && geteuid() != 0;
-}
-
 static int mount_rootless(struct parts *p, struct err *err)
 {
 	int r = tree_root_rootless(p->r, &p->image, &p->userns, &p->arena, &p->tree, err);
@@ -109,7 +104,7 @@ static int mount_root(struct parts *p, struct err *err)
 	struct store_rootfs_options o = { .upper = upper, .work = work, .no_sync = p->r->auto_remove };
 	int r;
 
-	if (rootless(p))
+	if (userns_rootless(p->r->cli))
 		return mount_rootless(p, err);
 	r = userns_open(&p->userns, err);
 	if (r == 0)
@@ -276,7 +271,7 @@ static int prepare_volumes(struct parts *p, struct err *err)
 		return 0;
 	r = load_volumes(p, p->r->mounts, err);
 	if (r == 0)
-		r = rootless(p) ? volumes_by_helper(p, err) : volumes_here(p, err);
+		r = userns_rootless(p->r->cli) ? volumes_by_helper(p, err) : volumes_here(p, err);
 	if (r < 0)
 		return r;
 	volume_list_json(&p->volumes, &w);
@@ -338,7 +333,7 @@ static const char *user_text(struct parts *p)
 {
 	const char *given = p->l->o->user;
 
-	if (!given && rootless(p) && str_starts(p->l->o->userns ? p->l->o->userns : "", "keep-id"))
+	if (!given && userns_rootless(p->r->cli) && str_starts(p->l->o->userns ? p->l->o->userns : "", "keep-id"))
 		return userns_keep_user(p->l->o->userns, &p->arena);
 	return given ? given : p->config.user;
 }

@@ -41,7 +41,6 @@ static int unpack(const struct tree_job *j, const char *path, struct err *err)
 	char manifest[DIGEST_TEXT_LEN];
 	char **argv = arena_alloc(&a, (ARRAY_SIZE(first) + j->uids.n + j->gids.n + 3) * sizeof(*argv));
 	size_t n = ARRAY_SIZE(first);
-	pid_t child;
 	int x;
 
 	for (size_t i = 0; i < n; i++)
@@ -50,16 +49,8 @@ static int unpack(const struct tree_job *j, const char *path, struct err *err)
 	add_maps(argv, &n, &a, "gidmap", &j->gids);
 	argv[n++] = arena_strdup(&a, digest_text(&j->image->manifest, manifest));
 	argv[n++] = arena_strdup(&a, path);
-	child = fork();
-	if (child == 0) {
-		(void)dup2(STDERR_FILENO, STDOUT_FILENO);
-		execv(j->program, argv);
-		_exit(127);
-	}
-	if (child < 0)
-		return err_sys(err, -errno, "fork");
-	x = sys_wait_pid(child);
-	return x ? err_set(err, EIO, "image %s could not be written as files", j->r->image) : 0;
+	x = cli_run_program(j->program, argv, err);
+	return x > 0 ? err_set(err, EIO, "image %s could not be written as files", j->r->image) : x;
 }
 
 static void hash_maps(const struct spec_id_maps *maps, uint64_t *h)

@@ -24,7 +24,7 @@ static bool has_mode(const char *mode, const char *name)
 	return mode && strncmp(mode, name, n) == 0 && (!mode[n] || mode[n] == ':');
 }
 
-static bool rootless(const struct cli *cli)
+bool userns_rootless(const struct cli *cli)
 {
 	return cli->oci.rootless && geteuid() != 0;
 }
@@ -185,7 +185,7 @@ int userns_choose(struct cli *cli, const struct run_options *o, struct arena *a,
 
 	*ret = (struct userns){ .fd = -1 };
 	if (!other)
-		return rootless(cli) ? choose_rootless(o, a, ret, err) : choose_root(o, a, ret, err);
+		return userns_rootless(cli) ? choose_rootless(o, a, ret, err) : choose_root(o, a, ret, err);
 	ret->own = ret->shifted = true;
 	if (has_mode(mode, "container"))
 		return join_container(cli, mode, a, ret, err);
@@ -239,10 +239,10 @@ void userns_done(struct userns *u)
 /* What automatic namespaces take their ids from. Users without privileges have their own; root's stand under these names. */
 static void auto_base(const struct cli *cli, const char *file, struct arena *a, struct spec_id_maps *ret)
 {
-	AUTO_FREE char *user = rootless(cli) ? user_name_of(geteuid()) : xstrdup("brig");
+	AUTO_FREE char *user = userns_rootless(cli) ? user_name_of(geteuid()) : xstrdup("brig");
 
-	idmap_subids(file, user, rootless(cli) ? geteuid() : UINT32_MAX, 0, a, ret);
-	if (rootless(cli))
+	idmap_subids(file, user, userns_rootless(cli) ? geteuid() : UINT32_MAX, 0, a, ret);
+	if (userns_rootless(cli))
 		return;
 	if (!ret->n)
 		idmap_subids(file, "containers", UINT32_MAX, 0, a, ret);

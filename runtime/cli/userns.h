@@ -24,6 +24,8 @@ struct userns {
 	int fd;			       /* owned: privileged; else -1 */
 };
 
+/* Without privileges: the namespace needs the helper. Root of a user namespace has them. */
+bool userns_rootless(const struct cli *cli);
 /* What the flags say, without making anything but the path of another container's namespace. Strings and maps lie in a. Errors
  * name the flag. */
 int userns_choose(struct cli *cli, const struct run_options *o, struct arena *a, struct userns *ret, struct err *err) MUST_CHECK;

@@ -10,43 +10,14 @@
  * Each case of bad-configs.json is a patch on a good configuration (objects are merged, anything else replaces) with the
  * place and the words that the error must have. tests/integration/bad-configs.bats runs the same cases through create.
  */
-static void write_merged(struct json_writer *w, const struct json *base, const struct json *patch);
-
-static void write_node(struct json_writer *w, const struct json *n)
-{
-	switch (n->type) {
-	case JSON_NULL:
-		json_null(w);
-		break;
-	case JSON_BOOL:
-		json_bool(w, n->u.boolean);
-		break;
-	case JSON_NUMBER:
-		json_raw(w, n->u.string);
-		break;
-	case JSON_STRING:
-		json_string(w, n->u.string);
-		break;
-	case JSON_ARRAY:
-		json_begin_array(w);
-		for (const struct json *k = n->u.kids.first; k; k = k->next)
-			write_node(w, k);
-		json_end_array(w);
-		break;
-	case JSON_OBJECT:
-		write_merged(w, n, NULL);
-		break;
-	}
-}
-
 static void write_merged(struct json_writer *w, const struct json *base, const struct json *patch)
 {
 	if (patch && (patch->type != JSON_OBJECT || base->type != JSON_OBJECT)) {
-		write_node(w, patch);
+		json_copy(w, patch);
 		return;
 	}
 	if (base->type != JSON_OBJECT) {
-		write_node(w, base);
+		json_copy(w, base);
 		return;
 	}
 	json_begin_object(w);
@@ -58,7 +29,7 @@ static void write_merged(struct json_writer *w, const struct json *base, const s
 		if (json_get(base, k->key))
 			continue;
 		json_key(w, k->key);
-		write_node(w, k);
+		json_copy(w, k);
 	}
 	json_end_object(w);
 }

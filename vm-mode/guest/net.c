@@ -136,7 +136,7 @@ static int hide_spare(int fd, const struct json *o, struct err *err)
 {
 	char path[64 + IF_NAMESIZE], name[IF_NAMESIZE], target[256];
 	uint8_t mac[6];
-	int index, r = o->type == JSON_STRING ? parse_mac(o, o->u.string, mac, err) : json_err(err, "net", o, EINVAL, "not a string");
+	int index, r = parse_mac(o, o->u.string, mac, err);
 	ssize_t n;
 
 	if (r < 0)
@@ -168,6 +168,12 @@ static void show_spares(void)
 	}
 }
 
+static int end_and_send(int fd, struct buf *b, size_t message)
+{
+	nl_end(b, message);
+	return nl_talk(fd, b, NULL, NULL);
+}
+
 static int set_mac(int fd, int index, const uint8_t mac[6])
 {
 	struct ifinfomsg info = { .ifi_index = index };
@@ -175,23 +181,15 @@ static int set_mac(int fd, int index, const uint8_t mac[6])
 	size_t m = nl_begin(&b, RTM_SETLINK, NLM_F_ACK, &info, sizeof(info));
 
 	nl_put(&b, IFLA_ADDRESS, mac, 6);
-	nl_end(&b, m);
-	return nl_talk(fd, &b, NULL, NULL);
-}
-
-static int end_and_send(int fd, struct buf *b, size_t message)
-{
-	nl_end(b, message);
-	return nl_talk(fd, b, NULL, NULL);
+	return end_and_send(fd, &b, m);
 }
 
 static int set_link(int fd, int index, const char *name, uint32_t mtu, bool up)
 {
 	struct ifinfomsg info = { .ifi_index = index, .ifi_change = IFF_UP, .ifi_flags = up ? IFF_UP : 0 };
 	AUTO_BUF struct buf b = { 0 };
-	size_t m;
+	size_t m = nl_begin(&b, RTM_SETLINK, NLM_F_ACK, &info, sizeof(info));
 
-	m = nl_begin(&b, RTM_SETLINK, NLM_F_ACK, &info, sizeof(info));
 	if (name && *name)
 		nl_put_string(&b, IFLA_IFNAME, name);
 	if (mtu)
@@ -355,8 +353,9 @@ static int neighbour(int fd, const struct json *o, struct err *err)
 	return r < 0 ? err_sys(err, r, "net: neighbour '%s'", text_of(o, "ip")) : 0;
 }
 
-/* f for each member of a list of objects, or of spares. */
-static int each(const struct json *root, const char *key, int fd, int (*f)(int, const struct json *, struct err *), struct err *err)
+/* f for each member of a list, all of one type. */
+static int each(const struct json *root, const char *key, enum json_type type, int fd,
+		int (*f)(int, const struct json *, struct err *), struct err *err)
 {
 	const struct json *list = json_get(root, key);
 
@@ -365,7 +364,8 @@ static int each(const struct json *root, const char *key, int fd, int (*f)(int, 
 	if (list->type != JSON_ARRAY || list->u.kids.n > MAX_ITEMS)
 		return json_err(err, "net", list, EINVAL, "must be a list of at most %d", MAX_ITEMS);
 	for (const struct json *n = list->u.kids.first; n; n = n->next) {
-		int r = n->type == JSON_OBJECT || f == hide_spare ? f(fd, n, err) : json_err(err, "net", n, EINVAL, "must be an object");
+		int r = n->type == type ? f(fd, n, err) :
+			json_err(err, "net", n, EINVAL, type == JSON_OBJECT ? "must be an object" : "not a string");
 
 		if (r < 0)
 			return r;
@@ -400,16 +400,16 @@ int net_configure(const char *text, struct err *err)
 	fd = nl_socket(NETLINK_ROUTE);
 	if (fd < 0)
 		return err_sys(err, fd, "netlink socket");
-	r = each(root, "spares", fd, hide_spare, err);
+	r = each(root, "spares", JSON_STRING, fd, hide_spare, err);
 	if (!r && json_get(root, "interfaces"))
 		show_spares();
 	if (!r)
-		r = each(root, "interfaces", fd, interface, err);
+		r = each(root, "interfaces", JSON_OBJECT, fd, interface, err);
 	if (!r)
-		r = each(root, "routes", fd, link_route, err);
+		r = each(root, "routes", JSON_OBJECT, fd, link_route, err);
 	if (!r)
-		r = each(root, "routes", fd, gateway_route, err);
+		r = each(root, "routes", JSON_OBJECT, fd, gateway_route, err);
 	if (!r)
-		r = each(root, "neighbours", fd, neighbour, err);
+		r = each(root, "neighbours", JSON_OBJECT, fd, neighbour, err);
 	return r;
 }

@@ -277,7 +277,7 @@ int vm_stub_spawn(struct stub_launch *l, const char *pid_file, pid_t *ret_pid, i
 	return 0;
 }
 
-static void stub_launch_done(struct stub_launch *l)
+void vm_stub_launch_done(struct stub_launch *l)
 {
 	fd_close(&l->tty_fd);
 	fd_close(&l->gate_fd);
@@ -315,10 +315,7 @@ static void pack_exec(struct buf *b, const struct container *c, const struct exe
 int vm_exec(struct container *c, const struct exec_opts *o, pid_t *ret_pid, int *ret_pidfd, int *ret_console_fd, struct err *err)
 {
 	AUTO_BUF struct buf payload = { 0 };
-	CLEANUP(stub_launch_done) struct stub_launch l = {
-		.c = c, .type = PROTO_EXEC, .id = EXEC_ID, .payload = &payload,
-		.tty_fd = -1, .gate_fd = -1, .console_fd = -1, .sync_fd = -1, .parent_sync_fd = -1,
-	};
+	CLEANUP(vm_stub_launch_done) struct stub_launch l = STUB_LAUNCH(.c = c, .type = PROTO_EXEC, .id = EXEC_ID, .payload = &payload);
 	int r;
 
 	if (o->preserve_fds)

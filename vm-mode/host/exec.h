@@ -27,6 +27,8 @@ struct stub_launch {
 	int sync_fd, parent_sync_fd;
 	bool in_v2_cgroup;
 };
+#define STUB_LAUNCH(...) ((struct stub_launch){ .tty_fd = -1, .gate_fd = -1, .console_fd = -1, .sync_fd = -1, .parent_sync_fd = -1, __VA_ARGS__ })
+void vm_stub_launch_done(struct stub_launch *l);
 int vm_stub_spawn(struct stub_launch *l, const char *pid_file, pid_t *ret_pid, int *ret_pidfd, struct err *err) MUST_CHECK;
 
 /* A process object of config.json (config.md "Process") from the parsed form: what the command line changed is in it. */

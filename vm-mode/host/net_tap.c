@@ -121,9 +121,10 @@ int net_tap_make(const char *name, struct err *err)
 	if (tap < 0)
 		return err_sys(err, -errno, "open '/dev/net/tun'");
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
-	if (ioctl(tap, TUNSETIFF, &ifr) < 0 && errno == EBUSY)
-		return err_set(err, EBUSY, "another machine uses this network namespace: only the containers of a pod can share one");
-	return if_nametoindex(name) ? TAKE_FD(tap) : err_sys(err, -errno, "make the tap '%s'", name);
+	if (ioctl(tap, TUNSETIFF, &ifr) == 0)
+		return TAKE_FD(tap);
+	return errno == EBUSY ? err_set(err, EBUSY, "another machine uses this network namespace: only the containers of a pod can share one") :
+				err_sys(err, -errno, "make the tap '%s'", name);
 }
 
 int net_tap_join(int nl_fd, const char *tap, int index, uint16_t mtu, struct err *err)

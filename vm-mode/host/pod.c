@@ -108,11 +108,7 @@ static void pod_done(struct pod *p)
 	seccomp_prog_done(&p->seccomp);
 	buf_done(&p->create);
 	fd_close(&p->root_tree_fd);
-	fd_close(&p->stub.tty_fd);
-	fd_close(&p->stub.gate_fd);
-	fd_close(&p->stub.console_fd);
-	fd_close(&p->stub.sync_fd);
-	fd_close(&p->stub.parent_sync_fd);
+	vm_stub_launch_done(&p->stub);
 	container_free(p->sandbox);
 }
 
@@ -298,8 +294,7 @@ int pod_create(struct container *c, const struct create_opts *o, const char *san
 	CLEANUP(pod_done) struct pod p = { .c = c, .root_tree_fd = -1 };
 	int r;
 
-	p.stub = (struct stub_launch){ .c = c, .type = PROTO_CREATE, .id = KEEPER_INIT_ID, .payload = &p.create, .tty_fd = -1, .gate_fd = -1,
-				       .console_fd = -1, .sync_fd = -1, .parent_sync_fd = -1 };
+	p.stub = STUB_LAUNCH(.c = c, .type = PROTO_CREATE, .id = KEEPER_INIT_ID, .payload = &p.create);
 	r = find_sandbox(&p, sandbox, err);
 	if (!r)
 		r = prepare(&p, o, sandbox, err);
