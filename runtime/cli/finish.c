@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -80,16 +81,16 @@ static void exit_file_write(struct cli *cli, const char *id, int code)
 
 /* ---- the end ---- */
 
-static int delete_state(struct record *r, struct err *err)
+int discard_state(struct record *r, struct err *err)
 {
 	CLEANUP(cleanup_container) struct container *c = NULL;
 	int x = container_load(&c, &r->cli->oci, r->id, true, err);
 
-	if (x == -ENOENT)
-		return 0;
-	if (x < 0 || !c) /* a state that cannot be read */
-		return container_delete_remains(&r->cli->oci, r->id, err);
-	return container_delete(c, true, err);
+	if (x == 0 && c)
+		return container_delete(c, true, err);
+	/* None, or one that cannot be read: who made it was killed. */
+	x = container_delete_remains(&r->cli->oci, r->id, err);
+	return x == -ENOENT ? 0 : x;
 }
 
 static void note_end(struct record *r, int exit_code)
@@ -114,7 +115,7 @@ int finish_container(struct record *r, int exit_code, struct err *err)
 {
 	struct err ignored = { 0 };
 	char code[16];
-	int x = delete_state(r, err);
+	int x = discard_state(r, err);
 
 	if (x < 0)
 		return err_wrap(err, "container %s", r->name);
@@ -155,7 +156,7 @@ static void release_volumes(struct record *r, bool anonymous)
 
 int remove_container(struct record *r, bool volumes, struct err *err)
 {
-	int x = delete_state(r, err);
+	int x = discard_state(r, err);
 	struct err ignored = { 0 };
 
 	if (x < 0)
@@ -209,6 +210,24 @@ static int finish_for_others(struct record *r, int *ret, struct err *err)
 	return 0;
 }
 
+int keep_container(const struct record *r)
+{
+	AUTO_FREE char *path = xasprintf("%s/keeper", r->run_dir);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
+		fd_close(&fd);
+	return fd;
+}
+
+static bool keeper_is_gone(const struct record *r)
+{
+	AUTO_FREE char *path = xasprintf("%s/keeper", r->run_dir);
+	AUTO_CLOSE int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
 /* Its process is gone: whoever ran it is writing that down, or was killed as well. */
 static int wait_written(struct record *r, int *ret, struct err *err)
 {
@@ -218,7 +237,7 @@ static int wait_written(struct record *r, int *ret, struct err *err)
 	while ((x = see_end(r, ret, err)) == 0) {
 		struct timespec pause = { .tv_nsec = 5 * 1000000 };
 
-		if (now_ms() > end)
+		if (keeper_is_gone(r) || now_ms() > end)
 			return finish_for_others(r, ret, err);
 		(void)nanosleep(&pause, NULL);
 	}

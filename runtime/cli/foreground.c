@@ -74,14 +74,19 @@ static int run_terminal(struct container *c, struct err *err)
 struct session {
 	const struct foreground *f;
 	struct relay relay;
+	int keeper_fd; /* tells others that somebody will write the end down */
 	struct container *c;
 };
 
 static int create(struct session *s, struct err *err)
 {
 	struct launch l = { .record = s->f->record, .o = s->f->o, .pid_file = s->f->o->pidfile, .foreground = true };
-	int r = relay_enter(&s->relay, err);
+	int r = record_make_run_dir(s->f->record, err);
 
+	if (r < 0)
+		return r;
+	s->keeper_fd = keep_container(s->f->record);
+	r = relay_enter(&s->relay, err);
 	if (r < 0)
 		return r;
 	r = launch_create(&l, &s->c, err);
@@ -111,7 +116,7 @@ static int run(struct session *s, struct err *err)
 
 int run_foreground(const struct foreground *f, struct err *err)
 {
-	struct session s = { .f = f };
+	struct session s = { .f = f, .keeper_fd = -1 };
 	struct relay_wants w = {
 		.interactive = f->o->interactive && attached(f->o, "stdin"),
 		.attach_out = attached(f->o, "stdout"),
@@ -130,5 +135,6 @@ int run_foreground(const struct foreground *f, struct err *err)
 	/* Whoever removes a container that we run takes our record away: nothing is left to finish. */
 	if (record_lock(f->record, &later) == 0 && finish_container(f->record, code < 0 ? launch_exit_code(err) : code, &later) < 0)
 		log_warn("clean up container %s: %s", f->record->name, later.msg);
+	fd_close(&s.keeper_fd);
 	return code;
 }

@@ -53,6 +53,11 @@ int launch_exit_code(const struct err *err);
 /* It has ended, or never began: remove the OCI layer's state and the network, write down exit_code (-1: not known), and with --rm remove
  * everything. The record is locked. Idempotent. */
 int finish_container(struct record *r, int exit_code, struct err *err) MUST_CHECK;
+/* Remove the OCI layer's state, whole or half made. No error if there is none. */
+int discard_state(struct record *r, struct err *err) MUST_CHECK;
+/* Hold, for as long as the fd (owned by the caller; -1: it is not to be had) is open, the promise to write down the container's end:
+ * those who wait for it stop waiting when its holder was killed. The run directory exists. */
+int keep_container(const struct record *r);
 /* Remove a container that does not run: finish_container() and the record; volumes: anonymous volumes, too. */
 int remove_container(struct record *r, bool volumes, struct err *err) MUST_CHECK;
 

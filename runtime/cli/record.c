@@ -181,7 +181,7 @@ static void random_id(char out[RECORD_ID_LEN + 1])
 		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
-static struct record *record_at(struct cli *cli, const char *id)
+struct record *record_at(struct cli *cli, const char *id)
 {
 	struct record *r = xcalloc(1, sizeof(*r));
 
@@ -390,13 +390,11 @@ static int open_dir(struct record *r, struct err *err)
 	return r->dir_fd < 0 ? err_sys(err, -errno, "open '%s'", r->dir) : 0;
 }
 
-int record_create(struct record *r, struct err *err)
+/* Make the directory and lock it. -ENOENT: between the two somebody took it for left behind. */
+static int make_dir(struct record *r, struct err *err)
 {
-	const char *wanted = r->name;
-	struct err ignored;
 	int x;
 
-	r->name = NULL;
 	if (mkdir(r->dir, 0700) < 0) {
 		/* the first container of this store */
 		if (errno == ENOENT)
@@ -407,6 +405,21 @@ int record_create(struct record *r, struct err *err)
 	x = open_dir(r, err);
 	if (x == 0)
 		x = record_lock(r, err);
+	if (x < 0)
+		fd_close(&r->dir_fd);
+	return x;
+}
+
+int record_create(struct record *r, struct err *err)
+{
+	const char *wanted = r->name;
+	struct err ignored;
+	int x;
+
+	r->name = NULL;
+	do
+		x = make_dir(r, err);
+	while (x == -ENOENT && faccessat(r->cli->store.root_fd, "containers", F_OK, 0) == 0);
 	if (x == 0)
 		x = take_name(r, wanted, err);
 	if (x == 0)
@@ -459,7 +472,7 @@ static DIR *open_containers(struct cli *cli)
 	return fd < 0 ? NULL : fdopendir(fd);
 }
 
-static bool is_id(const char *s)
+bool record_is_id(const char *s)
 {
 	return strlen(s) == RECORD_ID_LEN && strspn(s, "0123456789abcdef") == RECORD_ID_LEN;
 }
@@ -474,7 +487,7 @@ static int find_id(struct cli *cli, const char *what, char id[RECORD_ID_LEN + 1]
 		return 0;
 	dir = *what ? open_containers(cli) : NULL;
 	while (dir && (e = readdir(dir))) {
-		if (!is_id(e->d_name) || !str_starts(e->d_name, what))
+		if (!record_is_id(e->d_name) || !str_starts(e->d_name, what))
 			continue;
 		memcpy(id, e->d_name, RECORD_ID_LEN + 1);
 		found++;
@@ -534,7 +547,7 @@ int record_list(struct cli *cli, struct record ***ret, size_t *ret_n, struct err
 		struct record *one = NULL;
 		struct err why = { 0 };
 
-		if (!is_id(e->d_name))
+		if (!record_is_id(e->d_name))
 			continue;
 		if (load_id(cli, e->d_name, false, &one, &why) < 0) {
 			if (why.code != ENOENT) /* removed meanwhile, or in the making */

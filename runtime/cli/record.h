@@ -59,6 +59,9 @@ const char *record_state_name(enum record_state s);
 
 /* A new record with a new id; nothing is on disk yet. */
 struct record *record_new(struct cli *cli) __attribute__((returns_nonnull));
+/* The record of an id, with nothing read. */
+struct record *record_at(struct cli *cli, const char *id) __attribute__((returns_nonnull));
+bool record_is_id(const char *s);
 void record_free(struct record *r);
 void cleanup_record(struct record **r);
 #define AUTO_RECORD CLEANUP(cleanup_record)
@@ -77,6 +80,9 @@ void record_unlock(struct record *r);
 int record_rename(struct record *r, const char *name, struct err *err) MUST_CHECK;
 /* Take everything of it from the disk: both directories, the name, the reference to the image. */
 int record_remove(struct record *r, struct err *err) MUST_CHECK;
+/* Take away what others left who were killed while they made or removed a container: directories without a record, and names and
+ * references of no container. Those in the making stay. */
+int record_sweep(struct cli *cli, struct err *err) MUST_CHECK;
 
 /* All of them, newest first; damaged ones are reported and left out. The caller frees each and the array. */
 int record_list(struct cli *cli, struct record ***ret, size_t *ret_n, struct err *err) MUST_CHECK;

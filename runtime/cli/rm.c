@@ -49,7 +49,10 @@ static int rm_one(struct record *r, void *arg, struct err *err)
 static int run(struct cli *cli, void *target, char **operands, struct err *err)
 {
 	struct rm_options *o = target;
+	int r = o->select.all ? record_sweep(cli, err) : 0;
 
+	if (r < 0)
+		return r;
 	o->select.ignore_missing = o->ignore || o->force;
 	return for_each_selected(cli, &o->select, operands, rm_one, o, err);
 }
@@ -100,6 +103,8 @@ static int run_prune(struct cli *cli, void *target, char **operands UNUSED, stru
 	size_t n = 0;
 	int code = 0, x = filters_check(&o->filter, err);
 
+	if (x == 0)
+		x = record_sweep(cli, err);
 	if (x == 0)
 		x = record_list(cli, &list, &n, err);
 	if (x < 0)

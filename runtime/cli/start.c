@@ -97,7 +97,7 @@ static int prepare_start(struct record *r, struct run_options *o, struct err *er
 		return err_set(err, EBUSY, "container %s is paused: unpause it", r->name);
 	r->restarts = 0;
 	/* what a crash left of its last run */
-	x = r->started && !r->finished ? finish_container(r, -1, err) : 0;
+	x = r->started && !r->finished ? finish_container(r, -1, err) : discard_state(r, err);
 	return x < 0 ? x : run_options_thaw(&r->flags, o, err);
 }
 

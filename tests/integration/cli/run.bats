@@ -234,13 +234,42 @@ teardown() { remove_all; }
 }
 
 @test "run: killed at any moment, nothing stays that rm cannot take away" {
-	for after in 0.005 0.02 0.05 0.1 0.2; do
+	for after in 0.002 0.004 0.006 0.008 0.01 0.012 0.014 0.017 0.02 0.025 0.05 0.2; do
 		timeout -s KILL "$after" "$BIN/brig" --root "$BATS_FILE_TMPDIR/data" --runroot "$BATS_FILE_TMPDIR/run" \
 			run --network none bb sleep 30 || true
 	done
 	brig rm -fa >/dev/null
 	nothing_left
 	! pgrep -f "$BATS_FILE_TMPDIR/data" || { pgrep -af "$BATS_FILE_TMPDIR/data"; false; }
+}
+
+@test "start: what a killed start left is no obstacle for the next" {
+	local id
+	id=$(brig create --network none bb sh -c 'exit 3')
+	mkdir "$BATS_FILE_TMPDIR/run/$id"
+	echo '{}' >"$BATS_FILE_TMPDIR/run/$id/config.json"
+	run brig start -a "$id"
+	[ "$status" -eq 3 ]
+	mkdir "$BATS_FILE_TMPDIR/run/$id"
+	echo '{}' >"$BATS_FILE_TMPDIR/run/$id/config.json"
+	brig rm -f "$id"
+	nothing_left
+}
+
+@test "rm: --all takes away what somebody left who was killed over it, and not what another is making" {
+	local data=$BATS_FILE_TMPDIR/data gone making
+	gone=$(printf '%064d' 1) making=$(printf '%064d' 2)
+	mkdir -p "$data/containers/.names" "$data/containers/$gone/upper" "$data/containers/$making" "$data/refs"
+	ln -s "$gone" "$data/containers/.names/half"
+	ln -s "$(printf '%064d' 3)" "$data/containers/.names/nobody"
+	echo left >"$data/refs/$(printf '%064d' 3)"
+	exec 9<"$data/containers/$making"
+	flock 9
+	brig rm -fa
+	[ -d "$data/containers/$making" ]
+	exec 9<&-
+	brig container prune
+	nothing_left
 }
 
 @test "run: the run path loads no library" {
