@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -43,18 +44,25 @@ int caps_set(const struct cap_sets *s)
 	return syscall(SYS_capset, &head, d) < 0 ? -errno : 0;
 }
 
-static void warn_each(uint64_t caps, const char *why)
+/* One line for all of them. */
+static void warn_all(uint64_t caps, const char *why)
 {
+	char list[MAX_CAPS * 24] = "";
+	size_t at = 0;
+
 	for (unsigned n = 0; n < MAX_CAPS; n++) {
 		const char *name = name_of(cap_names, n);
+		char number[8];
 
 		if (!(caps & (uint64_t)1 << n))
 			continue;
-		if (name)
-			log_warn("process.capabilities: %s %s", name, why);
-		else
-			log_warn("process.capabilities: capability %u %s", n, why);
+		snprintf(number, sizeof(number), "%u", n);
+		at += (size_t)snprintf(list + at, sizeof(list) - at, "%s%s", at ? ", " : "", name ? name : number);
+		if (at >= sizeof(list))
+			break;
 	}
+	if (at)
+		log_warn("process.capabilities: %s %s", list, why);
 }
 
 /* Which of the capabilities asked for this kernel knows, and which are in the bounding set. A call for each: those that nobody
@@ -86,8 +94,8 @@ int process_drop_bounding(struct process_ctx *ctx, struct err *err)
 	const uint64_t asked = all_asked(c);
 	uint64_t bounding, known = known_caps(asked, &bounding);
 
-	warn_each(asked & ~known, "is unknown to this kernel, it is ignored");
-	warn_each(c->bounding & known & ~bounding, "cannot be granted: it is outside the bounding set of the runtime");
+	warn_all(asked & ~known, "unknown to this kernel: ignored");
+	warn_all(c->bounding & known & ~bounding, "cannot be granted: not in the bounding set of the runtime");
 	for (unsigned n = 0; n < MAX_CAPS; n++) {
 		if (c->bounding & (uint64_t)1 << n || prctl(PR_CAPBSET_DROP, n, 0, 0, 0) == 0)
 			continue;
@@ -107,7 +115,7 @@ static int set_ambient(uint64_t wanted, const struct cap_sets *have, struct err 
 	/* EINVAL: a kernel without ambient capabilities has none to clear. */
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
 		return err_sys(err, -errno, "clear the ambient capabilities");
-	warn_each(wanted & ~can, "cannot be ambient: it is not both permitted and inheritable");
+	warn_all(wanted & ~can, "cannot be ambient: not both permitted and inheritable");
 	for (unsigned n = 0; n < MAX_CAPS; n++) {
 		if (!(wanted & can & (uint64_t)1 << n))
 			continue;
@@ -127,14 +135,14 @@ int process_caps(struct process_ctx *ctx, struct err *err)
 	if (r < 0)
 		return err_sys(err, r, "read capabilities");
 	want.permitted = c->permitted & have.permitted;
-	warn_each(c->permitted & known & ~have.permitted, "cannot be granted: the runtime does not have it");
+	warn_all(c->permitted & known & ~have.permitted, "cannot be granted: the runtime does not have it");
 	want.effective = c->effective & want.permitted;
-	warn_each(c->effective & known & ~want.permitted & ~(c->permitted & ~have.permitted),
-		  "cannot be effective: it is not permitted");
+	warn_all(c->effective & known & ~want.permitted & ~(c->permitted & ~have.permitted),
+		  "cannot be effective: not permitted");
 	/* The rule of capset(2) for one without CAP_SETPCAP; with it no more could be gained at execve anyway. */
 	heritable = have.inheritable | (have.permitted & bounding);
 	want.inheritable = c->inheritable & heritable;
-	warn_each(c->inheritable & known & ~heritable & ~(c->permitted & ~have.permitted), "cannot be inheritable");
+	warn_all(c->inheritable & known & ~heritable & ~(c->permitted & ~have.permitted), "cannot be inheritable");
 	r = caps_set(&want);
 	if (r < 0)
 		return err_sys(err, r, "set capabilities");

@@ -92,11 +92,13 @@ caps='{bounding: ["CAP_KILL", "CAP_CHOWN"], permitted: ["CAP_KILL", "CAP_CHOWN"]
 	[[ "$output" == *CAP_TO_FLY* ]]
 }
 
-@test "capabilities: an ambient one that is not inheritable is a warning" {
-	mk_bundle '.process.args = ["true"] | .process.capabilities.ambient = ["CAP_KILL"]'
+@test "capabilities: ambient ones that are not inheritable are one warning" {
+	mk_bundle '.process.args = ["true"] | .process.capabilities |= ((.permitted, .bounding) += ["CAP_KILL", "CAP_CHOWN"]) |
+		.process.capabilities.inheritable = [] | .process.capabilities.ambient = ["CAP_KILL", "CAP_CHOWN"]'
 	run ct_run
 	[ "$status" = 0 ]
-	[[ "$output" == *CAP_KILL* ]]
+	[ "${#lines[@]}" = 1 ]
+	[[ "$output" == *"CAP_CHOWN, CAP_KILL cannot be ambient"* ]]
 }
 
 @test "exec --cap: adds a capability that is not inheritable" {
