@@ -61,7 +61,7 @@ int cgroup_open_enter(struct cgroup *cg, const struct strlist *subs, pid_t init_
 /* Move another process (a fallback where the child cannot do it itself). */
 int cgroup_attach(struct cgroup *cg, pid_t pid, struct err *err) MUST_CHECK;
 
-/* Set limits of a live cgroup: all or nothing; a failed write restores what was written before it. */
+/* Set limits (and devices, when there are rules) of a live cgroup: all or nothing; a failed write restores what was written before it. */
 int cgroup_update(struct cgroup *cg, const struct spec_resources *resources, struct err *err) MUST_CHECK;
 
 int cgroup_freeze(struct cgroup *cg, bool freeze, struct err *err) MUST_CHECK; /* waits until it is in force */

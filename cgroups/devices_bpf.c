@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define PROG_NAME "brig_devices"
+
 /*
  * DOC: the device filter of cgroup v2
  *
@@ -117,7 +119,7 @@ static int load(const struct bpf_prog_buf *p)
 	attr.insns = (uint64_t)(uintptr_t)p->v;
 	attr.insn_cnt = (uint32_t)p->n;
 	attr.license = (uint64_t)(uintptr_t)"Apache-2.0";
-	(void)snprintf(attr.prog_name, sizeof(attr.prog_name), "brig_devices");
+	(void)snprintf(attr.prog_name, sizeof(attr.prog_name), PROG_NAME);
 	r = sys_bpf(BPF_PROG_LOAD, &attr);
 	if (r == -EPERM) { /* before Linux 5.11 programs count against RLIMIT_MEMLOCK */
 		struct rlimit old;
@@ -159,37 +161,73 @@ static int attach(int cgroup_fd, int prog_fd, int replace_fd)
 	return sys_bpf(BPF_PROG_ATTACH, &attr);
 }
 
+/* Name and hash of a program; false: it cannot be asked. */
+static bool prog_info(int fd, struct bpf_prog_info *ret)
+{
+	union bpf_attr attr = { 0 };
+
+	*ret = (struct bpf_prog_info){ 0 };
+	attr.info.bpf_fd = (uint32_t)fd;
+	attr.info.info_len = sizeof(*ret);
+	attr.info.info = (uint64_t)(uintptr_t)ret;
+	return sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr) == 0;
+}
+
+/* The program that an earlier call attached, and its hash; -1: there is none. */
+static int find_own(int cgroup_fd, struct bpf_prog_info *ret_info)
+{
+	uint32_t ids[64] = { 0 };
+	int n = query(cgroup_fd, ids);
+
+	for (int i = 0; i < n; i++) {
+		union bpf_attr attr = { .prog_id = ids[i] };
+		int fd = sys_bpf(BPF_PROG_GET_FD_BY_ID, &attr);
+
+		if (fd < 0)
+			continue;
+		if (prog_info(fd, ret_info) && str_eq(ret_info->name, PROG_NAME))
+			return fd;
+		fd_close(&fd);
+	}
+	return -1;
+}
+
 /* All programs of a cgroup must allow an access. One old program of ours is replaced in one step, so that there is no
  * moment without a filter; programs of others (systemd's) stay. */
-int devices_bpf_attach(int cgroup_fd, const struct device_list *l, struct err *err)
+int devices_bpf_attach(int cgroup_fd, const struct device_list *l, struct devices_bpf_change *ret, struct err *err)
 {
 	CLEANUP(bpf_prog_buf_done) struct bpf_prog_buf p = { 0 };
 	AUTO_CLOSE int prog_fd = -1, old_fd = -1;
-	uint32_t ids[64] = { 0 };
-	int n, r;
+	struct bpf_prog_info info, old_info;
+	int r;
 
 	devices_bpf_generate(&p, l);
 	prog_fd = load(&p);
 	if (prog_fd < 0)
 		return err_sys(err, prog_fd, "linux.resources.devices: load the device filter (%zu instructions)", p.n);
-	n = query(cgroup_fd, ids);
-	for (int i = 0; i < n && old_fd < 0; i++) {
-		union bpf_attr attr = { 0 };
-		struct bpf_prog_info info = { 0 };
-		int fd;
-
-		attr.prog_id = ids[i];
-		fd = sys_bpf(BPF_PROG_GET_FD_BY_ID, &attr);
-		if (fd < 0)
-			continue;
-		attr = (union bpf_attr){ 0 };
-		attr.info.bpf_fd = (uint32_t)fd;
-		attr.info.info_len = sizeof(info);
-		attr.info.info = (uint64_t)(uintptr_t)&info;
-		if (sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr) == 0 && str_eq(info.name, "brig_devices"))
-			old_fd = TAKE_FD(fd);
-		fd_close(&fd);
-	}
+	old_fd = find_own(cgroup_fd, &old_info);
+	if (old_fd >= 0 && prog_info(prog_fd, &info) && !memcmp(info.tag, old_info.tag, sizeof(info.tag)))
+		return 0; /* the same instructions */
 	r = attach(cgroup_fd, prog_fd, old_fd);
-	return r < 0 ? err_sys(err, r, "linux.resources.devices: attach the device filter to the cgroup") : 0;
+	if (r < 0)
+		return err_sys(err, r, "linux.resources.devices: attach the device filter to the cgroup");
+	if (ret) {
+		ret->old_fd = TAKE_FD(old_fd);
+		ret->new_fd = TAKE_FD(prog_fd);
+	}
+	return 0;
+}
+
+int devices_bpf_undo(int cgroup_fd, const struct devices_bpf_change *c)
+{
+	union bpf_attr attr = { 0 };
+
+	if (c->new_fd < 0)
+		return 0;
+	if (c->old_fd >= 0)
+		return attach(cgroup_fd, c->old_fd, c->new_fd);
+	attr.target_fd = (uint32_t)cgroup_fd;
+	attr.attach_bpf_fd = (uint32_t)c->new_fd;
+	attr.attach_type = BPF_CGROUP_DEVICE;
+	return sys_bpf(BPF_PROG_DETACH, &attr);
 }

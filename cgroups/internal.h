@@ -158,13 +158,36 @@ int devices_set(struct cgroup *cg, const struct spec_resources *r, struct err *e
 
 /* devices_bpf.c */
 struct bpf_insn;
+struct devices_bpf_change {
+	int old_fd, new_fd; /* owned; the replaced program and its successor, or -1 */
+};
 struct bpf_prog_buf {
 	struct bpf_insn *v; /* owned */
 	size_t n, cap;
 };
 void devices_bpf_generate(struct bpf_prog_buf *ret, const struct device_list *l);
 void bpf_prog_buf_done(struct bpf_prog_buf *p);
-int devices_bpf_attach(int cgroup_fd, const struct device_list *l, struct err *err) MUST_CHECK;
+/* Put the filter in the place of an earlier one of brig's, in one step. ret (may be NULL) then has both programs. */
+int devices_bpf_attach(int cgroup_fd, const struct device_list *l, struct devices_bpf_change *ret, struct err *err) MUST_CHECK;
+int devices_bpf_undo(int cgroup_fd, const struct devices_bpf_change *c) MUST_CHECK;
+
+/* devices.c: new rules of a live cgroup, in a way that no access which old and new rules allow is refused in between (v1: unless
+ * either list allows all devices). A no-op without rules. undo: back to the old ones; again: what systemd wrote meanwhile is
+ * overwritten. */
+struct devices_change {
+	struct device_list old, now;    /* v1 */
+	struct devices_bpf_change bpf;  /* v2 */
+	int dir_fd;			/* borrowed; -1: nothing was changed */
+	bool v2;
+};
+#define DEVICES_CHANGE_INIT { .dir_fd = -1, .bpf = { -1, -1 } }
+int devices_update(struct cgroup *cg, const struct spec_resources *r, struct devices_change *ret, struct err *err) MUST_CHECK;
+int devices_update_again(const struct devices_change *c, struct err *err) MUST_CHECK;
+int devices_update_undo(const struct devices_change *c) MUST_CHECK;
+void devices_change_done(struct devices_change *c);
+/* Pure: what a list of v1's kernel that denies by default holds after these rules; "devices.list" as such a list. */
+void device_list_exceptions(struct device_list *ret, const struct device_list *l);
+void device_list_parse(struct device_list *ret, const char *text);
 
 /* systemd.c */
 int systemd_create(struct cgroup *cg, const struct cgroup_opts *o, const struct spec_resources *r, pid_t pid, struct err *err)

@@ -304,7 +304,8 @@ int limits_set(struct cgroup *cg, const struct spec_resources *r, struct err *er
 }
 
 /* The manager of the unit writes the same files, in its own units: a quota is rounded. What we wrote stays in force. */
-static int apply_also(struct applier *a, const struct spec_resources *r, limits_also *also, struct err *err)
+static int apply_also(struct applier *a, const struct devices_change *devices, const struct spec_resources *r, limits_also *also,
+		      struct err *err)
 {
 	int ret;
 
@@ -313,7 +314,7 @@ static int apply_also(struct applier *a, const struct spec_resources *r, limits_
 	ret = also(a->cg, r, err);
 	if (ret == 0 && !write_back(a->undo, a->n_undo, false))
 		log_warn("some cgroup limits have the values that systemd rounded them to");
-	return ret;
+	return ret < 0 ? ret : devices_update_again(devices, err);
 }
 
 /* v2's swap limit is what is given less the memory limit, which may be the one that is in force. */
@@ -332,6 +333,7 @@ int limits_update(struct cgroup *cg, const struct spec_resources *given, limits_
 {
 	CLEANUP(limit_list_done) struct limit_list l = { 0 };
 	CLEANUP(applier_done) struct applier a = { .cg = cg, .keep_old = true };
+	CLEANUP(devices_change_done) struct devices_change devices = DEVICES_CHANGE_INIT;
 	struct spec_resources now = *given, *r = &now;
 	int ret;
 
@@ -344,9 +346,11 @@ int limits_update(struct cgroup *cg, const struct spec_resources *given, limits_
 	ret = check_usage(cg, &l, err);
 	if (ret == 0)
 		ret = apply_all(&a, &l, err);
+	if (ret == 0)
+		ret = devices_update(cg, r, &devices, err);
 	if (ret == 0 && also)
-		ret = apply_also(&a, r, also, err);
-	if (ret < 0 && !write_back(a.undo, a.n_undo, true))
+		ret = apply_also(&a, &devices, r, also, err);
+	if (ret < 0 && (devices_update_undo(&devices) < 0) | !write_back(a.undo, a.n_undo, true))
 		log_warn("some cgroup limits could not be set back after a failed update");
 	return ret;
 }

@@ -156,21 +156,29 @@ static void add_fixed(struct sd_props *l, const struct unit_name *u, const char 
 	(void)sd_props_number(l, v2 ? "IOAccounting" : "BlockIOAccounting", 'b', 1);
 }
 
-static int build_props(struct sd_props *l, const struct cgroup_opts *o, const struct unit_name *u, const struct spec_resources *r,
-		       pid_t pid, bool v2, struct err *err)
+/* A user's manager may not load device filters. */
+static void add_devices(struct sd_props *l, const struct spec_resources *r, bool rootless)
 {
 	CLEANUP(device_list_done) struct device_list devices = { 0 };
 	AUTO_FREE char *names = NULL;
+
+	if (rootless)
+		return;
+	device_list_build(&devices, r ? r->devices : NULL, r ? r->n_devices : 0);
+	if (fd_read_file(AT_FDCWD, "/proc/devices", 1 << 20, &names, NULL) < 0)
+		names = xstrdup("");
+	sd_props_devices(l, &devices, names);
+}
+
+static int build_props(struct sd_props *l, const struct cgroup_opts *o, const struct unit_name *u, const struct spec_resources *r,
+		       pid_t pid, bool v2, struct err *err)
+{
 	int ret;
 
 	add_fixed(l, u, o->id, pid, v2);
 	if (r)
 		sd_props_resources(l, r, v2);
-	device_list_build(&devices, r ? r->devices : NULL, r ? r->n_devices : 0);
-	if (fd_read_file(AT_FDCWD, "/proc/devices", 1 << 20, &names, NULL) < 0)
-		names = xstrdup("");
-	if (!o->rootless) /* a user's manager may not load device filters */
-		sd_props_devices(l, &devices, names);
+	add_devices(l, r, o->rootless);
 	for (size_t i = 0; o->annotations && i < o->annotations->n; i++) {
 		const struct kv *a = &o->annotations->v[i];
 
@@ -302,6 +310,10 @@ int systemd_update(struct cgroup *cg, const struct spec_resources *r, struct err
 
 	complete_quota(cg, &now);
 	sd_props_resources(&props, &now, cg->layout == CGROUP_LAYOUT_V2);
+	if (now.n_devices && !cg->rootless) {
+		sd_props_no_devices(&props); /* what follows is added to the list that the unit has */
+		add_devices(&props, &now, cg->rootless);
+	}
 	if (!props.n)
 		return 0;
 	ret = sd_conn_open(&c, users_manager(cg->rootless), err);

@@ -209,6 +209,11 @@ static const char *device_name(struct sd_props *l, const struct spec_device_rule
 	return group ? group : arena_printf(&l->arena, "%s-*", kind);
 }
 
+void sd_props_no_devices(struct sd_props *l)
+{
+	add(l, "DeviceAllow", 'A')->n = 0;
+}
+
 void sd_props_devices(struct sd_props *l, const struct device_list *d, const char *proc_devices)
 {
 	bool all = d->n && d->v[0].type == 'a' && d->v[0].allow;

@@ -38,6 +38,8 @@ struct sd_prop *sd_props_number(struct sd_props *l, const char *name, char type,
 void sd_props_resources(struct sd_props *l, const struct spec_resources *r, bool v2);
 /* DevicePolicy and DeviceAllow: never stricter than the list (brig's own filter is exact). proc_devices: the text. */
 void sd_props_devices(struct sd_props *l, const struct device_list *d, const char *proc_devices);
+/* An empty DeviceAllow: systemd forgets the ones that the unit has. */
+void sd_props_no_devices(struct sd_props *l);
 /* One annotation "org.systemd.property.NAME" = gvariant text. */
 int sd_props_annotation(struct sd_props *l, const char *name, const char *text, struct err *err) MUST_CHECK;
 

@@ -15,6 +15,7 @@
  *   lock         flock: one command at a time changes a container
  *   gate         unix socket on which the init child waits for start; gone or refused once the program runs
  *   seccomp.bpf  the compiled filter, reused by exec
+ *   devices-updated  an update brought another device list than the configuration's
  * The status is never stored, it is seen: the init process (pid and start time), the gate, the freezer.
  */
 enum container_status { CONTAINER_CREATING, CONTAINER_CREATED, CONTAINER_RUNNING, CONTAINER_PAUSED, CONTAINER_STOPPED };

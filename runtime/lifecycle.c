@@ -307,11 +307,43 @@ int container_resume(struct container *c, struct err *err)
 	return c->backend->resume ? c->backend->resume(c, err) : freeze(c, false, err);
 }
 
-int container_update(struct container *c, const struct spec_resources *res, const char *l3_schema, const char *mb_schema, struct err *err)
+#define DEVICES_MARK "devices-updated"
+
+/*
+ * Engines send the whole object, devices included. The list that the container was made with is no change, and what others did to the
+ * filter since (the hooks of GPU vendors) stays; unless an update brought another list before.
+ */
+static int drop_same_devices(struct container *c, struct spec_resources *r, struct err *err)
+{
+	const struct spec_resources *made;
+	bool same;
+	int ret = r->n_devices ? container_load_spec(c, err) : 1;
+
+	if (ret != 0 || faccessat(c->dir_fd, DEVICES_MARK, F_OK, 0) == 0)
+		return ret < 0 ? ret : 0;
+	made = &c->spec->resources;
+	same = made->n_devices == r->n_devices;
+	for (size_t i = 0; i < r->n_devices && same; i++) {
+		const struct spec_device_rule *a = &made->devices[i], *b = &r->devices[i];
+
+		same = a->allow == b->allow && a->type == b->type && a->major == b->major && a->minor == b->minor && a->access == b->access;
+	}
+	if (same) {
+		r->n_devices = 0;
+		return 0;
+	}
+	ret = fd_write_file_atomic(c->dir_fd, DEVICES_MARK, "", 0, 0600, false);
+	return ret < 0 ? err_sys(err, ret, "write '%s' in the state of container '%s'", DEVICES_MARK, c->id) : 0;
+}
+
+int container_update(struct container *c, const struct spec_resources *given, const char *l3_schema, const char *mb_schema, struct err *err)
 {
 	AUTO_FREE char *old_rdt = NULL;
+	struct spec_resources now = *given, *res = &now;
 	int r = check_status(c, VERB_UPDATE, container_status(c), err);
 
+	if (!r)
+		r = drop_same_devices(c, res, err);
 	if (!r && (l3_schema || mb_schema))
 		r = intel_rdt_update(c, l3_schema, mb_schema, &old_rdt, err);
 	if (r < 0)

@@ -70,9 +70,6 @@ static int from_file(struct arena *a, const char *path, struct spec_resources *r
 	if (r < 0)
 		return r;
 	ret->set = true;
-	/* engines send the whole object; the device list is fixed at create */
-	ret->devices = NULL;
-	ret->n_devices = 0;
 	return 0;
 }
 

@@ -3,8 +3,7 @@
 # What only cgroup v2 has: its own files, delegation, nested containers. Runs in the kvm-host bench, and wherever v2 is mounted.
 load helpers
 
-have_v2() { [ -e /sys/fs/cgroup/cgroup.controllers ]; }
-test_setup() { need v2 "cgroup v2 is not what this machine uses"; }
+test_setup() { need cgroup-v2 "cgroup v2 is not what this machine uses"; }
 file() { cat "/sys/fs/cgroup/$CG/$1"; }
 # A container whose root is uid 100000 outside, with a cgroup namespace and a writable view of its own cgroup.
 owned='.linux.namespaces += [{type: "user"}, {type: "cgroup"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]

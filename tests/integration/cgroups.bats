@@ -3,18 +3,13 @@
 # Limits are in force, are seen in the kernel's files, and nothing remains. The same tests run on v1, hybrid and v2.
 load helpers
 
-have_v2() { [ -e /sys/fs/cgroup/cgroup.controllers ]; }
-
-# cg_file CONTROLLER V1-FILE V2-FILE: the path of the container's file on this layout
-cg_file() { if have_v2; then echo "/sys/fs/cgroup/$CG/$3"; else echo "/sys/fs/cgroup/$1/$CG/$2"; fi; }
-cg_cat() { cat "$(cg_file "$@")"; }
 no_dirs_like() { [ -z "$(find /sys/fs/cgroup -maxdepth 3 -type d -name "$1*" -print -quit)" ]; }
 
 @test "limits: each is in the kernel's file" {
 	mk_sh 'sleep 600' '.linux.resources = {memory: {limit: 67108864, swap: 100663296, reservation: 33554432}, pids: {limit: 77},
 		cpu: {shares: 512, quota: 20000, period: 50000, cpus: "0"}}'
 	ct_up
-	if have_v2; then
+	if have_cgroup-v2; then
 		[ "$(cg_cat x x memory.max)" = 67108864 ]
 		[ "$(cg_cat x x memory.swap.max)" = 33554432 ]
 		[ "$(cg_cat x x memory.low)" = 33554432 ]
@@ -36,7 +31,7 @@ no_dirs_like() { [ -z "$(find /sys/fs/cgroup -maxdepth 3 -type d -name "$1*" -pr
 	ct_up
 	# 0:: of a v1-only machine is a hierarchy that is mounted nowhere
 	while IFS=: read -r _ name path; do
-		[ "$path" = "/$CG" ] || { [ -z "$name" ] && [ ! -d /sys/fs/cgroup/unified ] && ! have_v2; } || { echo "$name is in $path"; false; }
+		[ "$path" = "/$CG" ] || { [ -z "$name" ] && [ ! -d /sys/fs/cgroup/unified ] && ! have_cgroup-v2; } || { echo "$name is in $path"; false; }
 	done <"/proc/$(ct_pid)/cgroup"
 }
 
@@ -97,7 +92,7 @@ events_watches() { ls -l "/proc/$EVENTS/fd" | grep -qE 'memory\.events|eventfd';
 @test "cpu: a quota holds a spinning program to its share within 10 percent" {
 	mk_sh 'while :; do :; done' '.linux.resources.cpu = {quota: 20000, period: 100000}'
 	ct_up
-	usage() { if have_v2; then sed -n 's/^usage_usec //p' "/sys/fs/cgroup/$CG/cpu.stat"; else echo $(($(cat "/sys/fs/cgroup/cpuacct/$CG/cpuacct.usage") / 1000)); fi; }
+	usage() { if have_cgroup-v2; then sed -n 's/^usage_usec //p' "/sys/fs/cgroup/$CG/cpu.stat"; else echo $(($(cat "/sys/fs/cgroup/cpuacct/$CG/cpuacct.usage") / 1000)); fi; }
 	sleep 0.5
 	a=$(usage) t=$(date +%s%N)
 	sleep 4
@@ -119,7 +114,7 @@ events_watches() { ls -l "/proc/$EVENTS/fd" | grep -qE 'memory\.events|eventfd';
 	# and back: the kernel wants the two memory limits in the other order
 	echo '{"memory": {"limit": 67108864, "swap": 67108864}}' | rt update --resources - "$ID"
 	[ "$(cg_cat memory memory.limit_in_bytes memory.max)" = 67108864 ]
-	if have_v2; then [ "$(cg_cat x x cpu.max)" = "30000 100000" ]; else [ "$(cg_cat cpu cpu.cfs_quota_us x)" = 30000 ]; fi
+	if have_cgroup-v2; then [ "$(cg_cat x x cpu.max)" = "30000 100000" ]; else [ "$(cg_cat cpu cpu.cfs_quota_us x)" = 30000 ]; fi
 }
 
 @test "update: all or nothing" {
@@ -150,8 +145,101 @@ events_watches() { ls -l "/proc/$EVENTS/fd" | grep -qE 'memory\.events|eventfd';
 	[[ "$output" == *read* ]]
 }
 
+# devices_bundle RULES: a container that may make nodes in /nodes, with the helper devtable in its /bin
+devices_bundle() {
+	mk_sh "until [ -e /nodes/stop ]; do devtable /nodes watch c:10:229; done; sleep 600" "
+		.linux.resources.devices = $1 | .mounts += [{destination: \"/nodes\", type: \"tmpfs\", source: \"tmpfs\", options: [\"mode=755\"]}]
+		| .process.capabilities = ([\"bounding\", \"effective\", \"permitted\"] | map({key: ., value: [\"CAP_MKNOD\", \"CAP_DAC_OVERRIDE\"]}) | from_entries)"
+	cp "$(helper devtable)" "$R/bin/"
+}
+# table: what the container may do with each device
+table() {
+	rt exec "$ID" devtable /nodes c:10:229 b:10:229 b:7:0 b:7:1 c:7:0 c:10:200 c:240:1 c:240:2 b:240:1 c:1:3 c:1:2 c:136:77 b:136:77 </dev/null |
+		sed -n 's/ m$//; / /p' | paste -sd ,
+}
+
+@test "devices: the kernel's answer to every type, number and access of a table; update brings another list" {
+	devices_bundle '[{allow: false, access: "rwm"}, {allow: true, type: "c", major: 10, minor: 229, access: "rw"}, {allow: true, type: "b", major: 7, access: "r"},
+		{allow: true, type: "c", major: 240, minor: 1, access: "w"}, {allow: true, type: "c", major: 240, minor: 2, access: "rwm"},
+		{allow: false, type: "c", major: 240, minor: 2, access: "w"}]'
+	ct_up
+	first="c:10:229 r w rw,b:7:0 r,b:7:1 r,c:240:1 w,c:240:2 r,c:1:3 r w rw,c:136:77 r w rw"
+	[ "$(table)" = "$first" ] || { table; false; }
+	echo '{"devices": [{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 10, "minor": 229, "access": "r"},
+		{"allow": true, "type": "c", "major": 10, "minor": 200, "access": "rwm"}], "pids": {"limit": 55}}' >"$T/second.json"
+	rt update --resources "$T/second.json" "$ID"
+	second="c:10:229 r,c:10:200 r w rw,c:1:3 r w rw,c:136:77 r w rw"
+	[ "$(table)" = "$second" ] || { table; false; }
+	[ "$(cg_cat pids pids.max pids.max)" = 55 ]
+	# refused as a whole
+	echo '{"devices": [{"allow": true, "access": "rwm"}], "pids": {"limit": 66}, "cpu": {"cpus": "4000"}}' >"$T/bad.json"
+	fails rt update --resources "$T/bad.json" "$ID"
+	[ "$(table)" = "$second" ]
+	# a whole object with other limits and the list of create goes back to that
+	jq '.linux.resources | {devices}' "$B/config.json" | rt update --resources - "$ID"
+	[ "$(table)" = "$first" ] || { table; false; }
+	echo '{"devices": [{"allow": true, "access": "rwm"}]}' | rt update --resources - "$ID"
+	[[ "$(table)" == "c:10:229 r w rw,b:10:229 r w rw,b:7:0 r w rw,"*",b:136:77 r w rw" ]]
+	rt update --resources "$T/second.json" "$ID"
+	[ "$(table)" = "$second" ]
+}
+
+@test "devices: while update exchanges the list nothing is refused that both lists allow" {
+	devices_bundle '[{allow: false, access: "rwm"}, {allow: true, type: "c", major: 10, minor: 229, access: "rw"}]'
+	ct_up
+	local i
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		echo '{"devices": [{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 10, "minor": '"$i"', "access": "rw"},
+			{"allow": true, "type": "c", "major": 10, "minor": 229, "access": "r'"$([ $((i % 2)) = 0 ] || echo w)"'"}]}' | rt update --resources - "$ID"
+	done
+	rt exec "$ID" touch /nodes/stop </dev/null
+	wait_for grep -q refused "$T/$ID.out"
+	[[ "$(ct_out)" =~ ^"0 refused of "[1-9] ]] || { ct_out; false; }
+}
+
+@test "devices: an update with the list of create leaves alone what others did to the filter" {
+	need cgroup-v1 "v2: their filter stands in the place of ours"
+	devices_bundle '[{allow: false, access: "rwm"}, {allow: true, type: "c", major: 240, minor: 1, access: "w"}]'
+	ct_up
+	echo 'c 240:2 rw' >"/sys/fs/cgroup/devices/$CG/devices.allow" # as the hooks of GPU vendors do
+	jq '.linux.resources + {pids: {limit: 55}}' "$B/config.json" | rt update --resources - "$ID"
+	grep -qx 'c 240:2 rw' "/sys/fs/cgroup/devices/$CG/devices.list"
+	[ "$(cg_cat pids pids.max pids.max)" = 55 ]
+}
+
+@test "update: checkBeforeUpdate refuses a memory limit below the usage" {
+	mk_sh 'dd if=/dev/zero of=/dev/shm/x bs=1M count=24 2>/dev/null; echo full; sleep 600' '.linux.resources.memory = {limit: 67108864}'
+	ct_up
+	wait_for grep -q full "$T/$ID.out"
+	echo '{"memory": {"limit": 16777216, "checkBeforeUpdate": true}, "pids": {"limit": 55}}' >"$T/r.json"
+	run rt update --resources "$T/r.json" "$ID"
+	echo "$output"
+	[ "$status" = 1 ]
+	[[ "$output" == *memory.limit*"usage"* ]]
+	[ "$(cg_cat memory memory.limit_in_bytes memory.max)" = 67108864 ]
+	[ "$(cg_cat pids pids.max pids.max)" != 55 ]
+	is_status running
+}
+
+@test "pause: a container that forks all the time is frozen as a whole, ten times in a row" {
+	mk_sh 'while :; do (echo $$ >/dev/null); date +%N 1<>/now; done & while :; do sleep 0.001; done'
+	ct_up
+	wait_for test -s "$R/now"
+	local i a
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		rt pause "$ID"
+		if have_cgroup-v2; then grep -qx 'frozen 1' "/sys/fs/cgroup/$CG/cgroup.events"; else [ "$(cat "/sys/fs/cgroup/freezer/$CG/freezer.state")" = FROZEN ]; fi
+		a=$(cat "$R/now" "$(dirname "$(cg_file pids x x)")/cgroup.procs")
+		sleep 0.05
+		[ "$(cat "$R/now" "$(dirname "$(cg_file pids x x)")/cgroup.procs")" = "$a" ]
+		rt resume "$ID"
+	done
+	rt delete --force "$ID"
+	no_residue "$ID"
+}
+
 @test "pause: stops the program; a paused container can be killed and deleted" {
-	mk_sh 'i=0; while :; do i=$((i + 1)); echo $i >/count; done'
+	mk_sh 'i=0; while :; do i=$((i + 1)); echo $i 1<>/count; done'
 	ct_up
 	wait_for test -s "$R/count"
 	rt pause "$ID"
@@ -180,9 +268,9 @@ events_watches() { ls -l "/proc/$EVENTS/fd" | grep -qE 'memory\.events|eventfd';
 	mk_bundle
 	dir=$(dirname "$(cg_file freezer freezer.state cgroup.freeze)")
 	mkdir "$dir"
-	if have_v2; then echo 1 >"$dir/cgroup.freeze"; else echo FROZEN >"$dir/freezer.state"; fi
+	if have_cgroup-v2; then echo 1 >"$dir/cgroup.freeze"; else echo FROZEN >"$dir/freezer.state"; fi
 	run ct_create
-	if have_v2; then echo 0 >"$dir/cgroup.freeze"; else echo THAWED >"$dir/freezer.state"; fi
+	if have_cgroup-v2; then echo 0 >"$dir/cgroup.freeze"; else echo THAWED >"$dir/freezer.state"; fi
 	rmdir "$dir"
 	[ "$status" != 0 ]
 	[[ "$output" == *"container's cgroup unexpectedly frozen"* ]]

@@ -380,11 +380,10 @@ ID_VERBS="checkpoint create delete events exec kill pause ps restore resume run 
 @test "update: sizes with units, and bad ones" {
 	mk_bundle
 	ct_up
-	need cgroup-v1 "memory limits are looked up in cgroup v1"
 	rt update --memory 64M "$ID"
-	[ "$(cat "$(cgroup_dirs "$ID" | grep /memory/)/memory.limit_in_bytes")" = 67108864 ]
+	[ "$(cg_cat memory memory.limit_in_bytes memory.max)" = 67108864 ]
 	echo '{"memory": {"limit": 33554432}}' | rt update --resources - "$ID"
-	[ "$(cat "$(cgroup_dirs "$ID" | grep /memory/)/memory.limit_in_bytes")" = 33554432 ]
+	[ "$(cg_cat memory memory.limit_in_bytes memory.max)" = 33554432 ]
 	for bad in 1x -5 '' 99999999999999999999; do
 		run rt update --memory="$bad" "$ID"
 		[ "$status" = 1 ]

@@ -6,11 +6,12 @@
 #   RUNTIME=crun bats lifecycle.bats      another runtime, to check the tests themselves
 #   BACKEND=vm                            brig-vm in place of brig-oci
 #   MUST="root kvm"                       a skip for one of these reasons is a failure
+#   TEST_CACHE=/tmp/cache                 where the root file system is kept that each bundle is a copy of
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BACKEND=${BACKEND:-namespaces}
 BUILD=${BRIG_BUILD:-$TOP/build}
-CACHE=$BUILD/tests/cache
+CACHE=${TEST_CACHE:-$BUILD/tests/cache}
 if [ "$BACKEND" = vm ]; then RUNTIME=${RUNTIME:-$BUILD/bin/brig-vm}; else RUNTIME=${RUNTIME:-$BUILD/bin/brig-oci}; fi
 RUNTIME=$(command -v "$RUNTIME" || echo "$RUNTIME")
 # Where machines are emulated, saying so spares the notice that they are.
@@ -24,6 +25,7 @@ PATIENCE=${PATIENCE:-10}
 have_root() { [ "$(id -u)" = 0 ]; }
 have_kvm() { [ -w /dev/kvm ]; }
 have_cgroup-v1() { [ -d /sys/fs/cgroup/memory ]; }
+have_cgroup-v2() { [ -e /sys/fs/cgroup/cgroup.controllers ]; }
 have_strace() { command -v strace >/dev/null; }
 have_cc() { command -v cc >/dev/null; }
 have_python3() { command -v python3 >/dev/null; }
@@ -156,6 +158,10 @@ wait_for() {
 		sleep 0.02
 	done
 }
+
+# cg_file CONTROLLER V1-FILE V2-FILE: the path of the container's file on this layout; cg_cat: what is in it
+cg_file() { if have_cgroup-v2; then echo "/sys/fs/cgroup/$CG/$3"; else echo "/sys/fs/cgroup/$1/$CG/$2"; fi; }
+cg_cat() { cat "$(cg_file "$@")"; }
 
 # The name that teardown and no_residue look for in cgroup file systems: every hierarchy, all depths that runtimes use.
 cgroup_dirs() {

@@ -425,20 +425,19 @@ load helpers
 }
 
 @test "update: changes limits from options, file and standard input" {
-	need cgroup-v1 "reads cgroup v1 files"
 	mk_bundle '.linux.resources.memory.limit = 67108864'
 	ct_up
 	rt update --memory 33554432 "$ID"
-	[ "$(cat "/sys/fs/cgroup/memory/$CG/memory.limit_in_bytes")" = 33554432 ]
+	[ "$(cg_cat memory memory.limit_in_bytes memory.max)" = 33554432 ]
 	echo '{"memory": {"limit": 50331648}, "pids": {"limit": 77}}' | rt update --resources - "$ID"
-	[ "$(cat "/sys/fs/cgroup/memory/$CG/memory.limit_in_bytes")" = 50331648 ]
-	[ "$(cat "/sys/fs/cgroup/pids/$CG/pids.max")" = 77 ]
+	[ "$(cg_cat memory memory.limit_in_bytes memory.max)" = 50331648 ]
+	[ "$(cg_cat pids pids.max pids.max)" = 77 ]
 	echo '{"cpu": {"shares": 512}}' >"$T/res.json"
 	rt update "--resources=$T/res.json" "$ID"
-	[ "$(cat "/sys/fs/cgroup/cpu/$CG/cpu.shares")" = 512 ]
-	[ "$(cat "/sys/fs/cgroup/memory/$CG/memory.limit_in_bytes")" = 50331648 ]
+	[[ " 512 59 " == *" $(cg_cat cpu cpu.shares cpu.weight) "* ]]
+	[ "$(cg_cat memory memory.limit_in_bytes memory.max)" = 50331648 ]
 	rt update --pids-limit 55 --cpu-share 300 "$ID"
-	[ "$(cat "/sys/fs/cgroup/pids/$CG/pids.max")" = 55 ]
+	[ "$(cg_cat pids pids.max pids.max)" = 55 ]
 }
 
 @test "pid-file: written whole, with the init's pid, and no temporary file stays" {

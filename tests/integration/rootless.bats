@@ -138,6 +138,25 @@ life() {
 	[[ "$output" == *additionalGids* ]]
 }
 
+@test "rootless: limits of a container below a cgroup of the user are in force on v2" {
+	need cgroup-v2 "cgroup v2 is not mounted"
+	local h=/sys/fs/cgroup/$U rc
+	mkdir "$h" "$h/here"
+	chown -R "$U" "$h"
+	bundle '.linux.cgroupsPath = ("/" + $u + "/own") | .linux.resources = {pids: {limit: 33}, memory: {limit: 67108864}} | .linux.namespaces += [{type: "cgroup"}] |
+		.mounts += [{destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["nosuid", "rw"]}] |
+		.process.args = ["sh", "-c", "cat /proc/self/cgroup /sys/fs/cgroup/pids.max /sys/fs/cgroup/memory.max; mkdir /sys/fs/cgroup/sub && echo made; echo 44 >/sys/fs/cgroup/pids.max || echo kept"]' \
+		--arg u "$U"
+	run bash -c 'echo $$ >/sys/fs/cgroup/'"$U"'/here/cgroup.procs; cd "$D/bundle" && setpriv --reuid "$U" --regid "$(id -g "$U")" \
+		--clear-groups env -i PATH="$PATH" XDG_RUNTIME_DIR="$D/run" "$D/rt" run rl-v2'
+	echo "$output"
+	rc=$status
+	[ ! -e "$h/own" ] || rc=98
+	find "$h" -depth -type d -exec rmdir {} + || rc=99
+	[ "$rc" = 0 ]
+	[ "${lines[*]:0:4}" = "0::/ 33 67108864 made" ]
+}
+
 @test "rootless: 2023-25809: without a cgroup namespace, no cgroup but the container's own can be reached" {
 	need cgroup-v1 "cgroup v1 is not mounted"
 	local c h=/sys/fs/cgroup

@@ -97,6 +97,25 @@ static bool may(const struct spec_device_rule *rules, size_t n, char type, int64
 	return allowed_by_list(&l, type, major, minor, access);
 }
 
+/* What v1's kernel is told when a list takes the place of another one. */
+static void v1_lists(void)
+{
+	struct spec_device_rule rules[] = {
+		{ false, 'a', -1, -1, 7 }, { true, 'c', 10, 229, 3 }, { true, 'b', 7, -1, 1 }, { false, 'c', 10, 229, 2 }, { false, 'c', 9, 9, 7 },
+	};
+	CLEANUP(device_list_done) struct device_list l = { 0 }, have = { 0 }, all = { 0 };
+
+	device_list_exceptions(&l, &(struct device_list){ rules, ARRAY_SIZE(rules) });
+	ok(l.n == 2 && l.v[0].type == 'c' && l.v[0].access == DEVICE_R && l.v[1].type == 'b' && l.v[1].minor == -1 && l.v[1].access == 1,
+	   "v1 list: a denied access of an exception is taken from it, what was not there is not");
+	device_list_parse(&have, "c 1:3 rwm\nb 7:* r\nc *:* m\n");
+	ok(have.n == 4 && have.v[0].type == 'a' && !have.v[0].allow && have.v[1].major == 1 && have.v[1].minor == 3 && have.v[1].access == 7 &&
+		   have.v[2].minor == -1 && have.v[2].access == DEVICE_R && have.v[3].major == -1 && have.v[3].access == DEVICE_M,
+	   "v1 list: devices.list as rules");
+	device_list_parse(&all, "a *:* rwm\n");
+	ok(all.n == 1 && all.v[0].type == 'a' && all.v[0].allow, "v1 list: all devices");
+}
+
 int main(void)
 {
 	static const struct spec_device_rule deny_all[] = { { false, 'a', -1, -1, 7 } };
@@ -131,5 +150,6 @@ int main(void)
 	ok(may(all, 2, 'b', 8, 0, 7), "devices: allow all allows all");
 	ok(!may(holes, 5, 'b', 8, 0, DEVICE_W) && may(holes, 5, 'b', 8, 0, DEVICE_R), "devices: a denied access of an allowed device");
 	ok(may(holes, 5, 'c', 1, 8, 1), "devices: the defaults come after the spec's rules");
+	v1_lists();
 	return done();
 }

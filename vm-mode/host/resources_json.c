@@ -36,6 +36,31 @@ static void write_cpu(struct json_writer *w, const struct spec_resources *r)
 	json_end_object(w);
 }
 
+static void write_devices(struct json_writer *w, const struct spec_resources *r)
+{
+	json_key(w, "devices");
+	json_begin_array(w);
+	for (size_t i = 0; i < r->n_devices; i++) {
+		const struct spec_device_rule *d = &r->devices[i];
+		char access[4] = "";
+		size_t n = 0;
+
+		for (size_t k = 0; k < 3; k++)
+			if (d->access & "\1\2\4"[k])
+				access[n++] = "rwm"[k];
+		json_begin_object(w);
+		json_kv_bool(w, "allow", d->allow);
+		json_kv_string(w, "type", (const char[]){ d->type, '\0' });
+		if (d->major >= 0)
+			json_kv_i64(w, "major", d->major);
+		if (d->minor >= 0)
+			json_kv_i64(w, "minor", d->minor);
+		json_kv_string(w, "access", access);
+		json_end_object(w);
+	}
+	json_end_array(w);
+}
+
 void vm_resources_json(const struct spec_resources *r, struct json_writer *w)
 {
 	json_begin_object(w);
@@ -47,6 +72,8 @@ void vm_resources_json(const struct spec_resources *r, struct json_writer *w)
 		json_kv_i64(w, "limit", r->pids_limit.v);
 		json_end_object(w);
 	}
+	if (r->n_devices)
+		write_devices(w, r);
 	if (r->unified.n) {
 		json_key(w, "unified");
 		json_begin_object(w);

@@ -91,7 +91,8 @@ int vm_verb_resume(struct container *c, struct err *err)
 static bool changes_anything(const struct spec_resources *r)
 {
 	return r->mem_limit.set || r->mem_swap.set || r->mem_reservation.set || r->cpu_quota.set || r->cpu_period.set || r->cpu_shares.set ||
-	       r->cpus || r->mems || r->pids_limit.set || r->cpu_idle.set || r->cpu_burst.set || r->unified.n || r->blkio_weight.set;
+	       r->cpus || r->mems || r->pids_limit.set || r->cpu_idle.set || r->cpu_burst.set || r->unified.n || r->blkio_weight.set ||
+	       r->n_devices;
 }
 
 /* The machine was built for a size: within it everything goes, beyond it a limit would be a false promise. */
@@ -115,6 +116,7 @@ int vm_verb_update(struct container *c, const struct spec_resources *r, struct e
 		return ret;
 	s.overhead_bytes = VM_OVERHEAD_EMULATE; /* the larger one: the limit must not kill a machine that was made otherwise */
 	vm_host_limits(&s, &host);
+	host.n_devices = 0; /* the guest guards its own */
 	if (c->cgroup) {
 		ret = cgroup_update(c->cgroup, &host, err);
 		if (ret < 0)
