@@ -42,7 +42,8 @@ OUTPUT_SRC  := $(wildcard runtime/cli/table.c runtime/cli/template*.c)
 NET_SRC     := $(wildcard runtime/net/*.c runtime/cli/default_seccomp.c runtime/cli/volume*.c runtime/cli/tree_copy.c \
 	runtime/cli/userns_helper.c)
 # brig runs what is stored: of the image store it has what reads it, and none of the libraries that fill it.
-READ_IMAGES := $(addprefix images/,digest.c erofs_layout.c image_config.c lookup.c reference.c registries.c rootfs.c store.c store_image.c)
+READ_IMAGES := $(addprefix images/,digest.c erofs_layout.c image_config.c lookup.c reference.c registries.c rootfs.c store.c store_batch.c \
+	store_image.c)
 BRIG_SRC    := $(filter-out runtime/cli/main.c $(OUTPUT_SRC) $(NET_SRC),$(wildcard runtime/cli/*.c)) $(NET_SRC) $(READ_IMAGES)
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 

@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <curl/curl.h>
+#include <dirent.h>
 #include <errno.h>
 #include <strings.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@ struct http {
 	CURL *curl;
 	char error[CURL_ERROR_SIZE];
 	const bool *cancel;
+	bool by_folder; /* certificates come from the system's folder alone so far */
 };
 
 /* One exchange, as the callbacks see it. */
@@ -168,11 +170,31 @@ static int on_debug(CURL *curl UNUSED, curl_infotype type, char *data, size_t n,
 
 /* ---- set-up ---- */
 
+/* Has the folder of the system's authorities its files by hash, as OpenSSL looks for them? */
+static bool has_hashed_folder(void)
+{
+	const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+	AUTO_DIR DIR *dir = v->age >= CURLVERSION_SEVENTH && v->capath ? opendir(v->capath) : NULL;
+	struct dirent *d;
+
+	while (dir && (d = readdir(dir)))
+		if (strlen(d->d_name) == 10 && strspn(d->d_name, "0123456789abcdef") == 8 && str_eq(d->d_name + 8, ".0"))
+			return true;
+	return false;
+}
+
+/* The bundle is some hundred certificates, which OpenSSL parses anew for each connection: 40 ms. The folder has the same, and only what is
+ * needed is read. Where somebody changed the bundle alone, http_exchange() comes back to it. */
 static void set_tls(struct http *h, const struct http_config *c)
 {
 	if (!c->verify) {
 		curl_easy_setopt(h->curl, CURLOPT_SSL_VERIFYPEER, 0L);
 		curl_easy_setopt(h->curl, CURLOPT_SSL_VERIFYHOST, 0L);
+		curl_easy_setopt(h->curl, CURLOPT_CAINFO, NULL);
+		curl_easy_setopt(h->curl, CURLOPT_CAPATH, NULL);
+	} else if (!c->ca_pem && has_hashed_folder()) {
+		curl_easy_setopt(h->curl, CURLOPT_CAINFO, NULL);
+		h->by_folder = true;
 	}
 	if (c->ca_pem) {
 		/* The blob takes the place of the system's bundle; its folder is read beside it. */
@@ -311,6 +333,11 @@ int http_exchange(struct http *h, const struct http_request *q, struct http_resp
 	curl_easy_setopt(h->curl, CURLOPT_WRITEDATA, &x);
 	curl_easy_setopt(h->curl, CURLOPT_READDATA, &x);
 	code = curl_easy_perform(h->curl);
+	if (code == CURLE_PEER_FAILED_VERIFICATION && h->by_folder) {
+		h->by_folder = false;
+		curl_easy_setopt(h->curl, CURLOPT_CAINFO, curl_version_info(CURLVERSION_NOW)->cainfo);
+		code = curl_easy_perform(h->curl);
+	}
 	curl_slist_free_all(headers);
 	curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, NULL);
 	curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &ret->status);

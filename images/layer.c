@@ -3,6 +3,7 @@
 
 #include "images/hash.h"
 #include "images/layer_tar.h"
+#include "images/pages.h"
 #include "images/tarlog.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
@@ -20,7 +21,7 @@ const struct layer_limits layer_default_limits = {
 };
 
 struct slot {
-	uint8_t *p; /* owned */
+	uint8_t *p; /* in the ring's memory */
 	size_t len;
 };
 
@@ -33,6 +34,7 @@ struct layer {
 	/* The ring. Producer: the caller's thread; consumer: the tar thread. */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
+	uint8_t *memory; /* owned; of all slots */
 	struct slot ring[RING_BUFFERS];
 	unsigned head, tail; /* slots filled and slots freed so far */
 	bool no_more, abandoned, consumer_gone;
@@ -126,8 +128,6 @@ static uint8_t *ring_buffer(void *ctx, size_t *ret_room)
 	pthread_mutex_unlock(&l->lock);
 	if (gone)
 		return NULL;
-	if (!s->p)
-		s->p = xmalloc(RING_BUFFER_BYTES);
 	*ret_room = RING_BUFFER_BYTES - s->len;
 	return s->p + s->len;
 }
@@ -170,6 +170,9 @@ int layer_begin(const struct layer_options *options, struct layer **ret, struct 
 	l->o = *options;
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->wake, NULL);
+	l->memory = pages_alloc((size_t)RING_BUFFERS * RING_BUFFER_BYTES);
+	for (size_t i = 0; i < RING_BUFFERS; i++)
+		l->ring[i].p = l->memory + i * RING_BUFFER_BYTES;
 	l->inflate = inflate_new(&sink);
 	l->blob_hash = hash_new(blob ? blob : DIGEST_SHA256);
 	l->diff_hash = hash_new(diff ? diff : DIGEST_SHA256);
@@ -286,8 +289,7 @@ void layer_free(struct layer *l)
 	pthread_cond_broadcast(&l->wake);
 	pthread_mutex_unlock(&l->lock);
 	(void)tar_join(l, NULL);
-	for (size_t i = 0; i < RING_BUFFERS; i++)
-		free(l->ring[i].p);
+	free(l->memory);
 	inflate_free(l->inflate);
 	hash_free(l->blob_hash);
 	hash_free(l->diff_hash);

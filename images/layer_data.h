@@ -4,15 +4,28 @@
 
 #include "runtime/base/err.h"
 
-/* Buffered writing to one file at ascending offsets; gaps read as zeros and, when long, are left as holes. */
+#include <pthread.h>
+
+/* Buffered writing to one file at ascending offsets; gaps read as zeros and, when long, are left as holes. Two buffers: while one is
+ * filled, a thread writes the other. */
 struct data_writer {
 	int fd;		  /* borrowed */
-	uint8_t *buf;	  /* owned */
+	uint8_t *memory;  /* owned; both buffers */
+	uint8_t *buf;	  /* the one that is being filled */
 	uint64_t buf_pos; /* file offset of buf[0] */
 	size_t buf_len;
 	uint64_t synced; /* write-back was started up to here */
 	bool direct;	 /* may go past the page cache */
 	bool is_direct;	 /* O_DIRECT is set on fd */
+
+	pthread_t thread;
+	bool thread_runs;
+	pthread_mutex_t lock; /* of what follows */
+	pthread_cond_t wake;
+	const uint8_t *job; /* a full buffer for file offset job_pos; NULL: the thread has nothing to do */
+	uint64_t job_pos;
+	bool end;
+	int result; /* of the thread's writing so far */
 };
 
 /* direct: who waits for the disk at the end anyhow does not need the page cache for the bulk of a large layer. Only its first

@@ -281,6 +281,7 @@ static int pull_from(struct pull *p, const struct registry_source *from, struct 
 		r = resolve_manifest(p, &from->ref, err);
 	if (r == 0)
 		r = fetch_config(p, err);
+	registry_disconnect(TAKE_PTR(p->conn)); /* for the first of the layers */
 	if (r == 0)
 		r = fetch_layers(p, err);
 	if (r == 0)

@@ -257,13 +257,14 @@ static const char *real_host(const char *host)
 	return str_eq(host, REFERENCE_DEFAULT_HOST) ? "registry-1.docker.io" : host;
 }
 
-static int probe(struct registry *r, const char *scheme, enum http_failure *failure, struct err *err)
+/* Ask for /v2/ by this scheme. *ret_status 0: no answer. */
+static int probe(struct registry *r, const char *scheme, long *ret_status, enum http_failure *failure, struct err *err)
 {
 	AUTO_RESPONSE struct http_response resp = { 0 };
 	AUTO_FREE char *url = NULL;
 	struct http_request q = { .method = "GET", .max_body = ERROR_MAX_BYTES };
-	struct http *http = NULL;
-	int x = http_new(&r->config, &http, err);
+	AUTO_CONN struct registry_conn *c = NULL;
+	int x = registry_connect(r, &c, err);
 
 	free(r->base);
 	r->base = xasprintf("%s://%s", scheme, real_host(r->ref.host));
@@ -271,25 +272,31 @@ static int probe(struct registry *r, const char *scheme, enum http_failure *fail
 	q.url = url;
 	*failure = HTTP_FAILED_OTHER;
 	if (x == 0)
-		x = http_exchange(http, &q, &resp, failure, err);
-	http_free(http);
+		x = http_exchange(c->http, &q, &resp, failure, err);
+	*ret_status = x == 0 ? resp.status : 0;
 	return x;
 }
 
-/* https if it answers, else http where that is allowed. */
+/* https if it answers, else http where that is allowed. On this machine http is asked first: whoever could listen there could do so
+ * anyway, and a handshake with the certificates that it needs is dearer than a small pull. A registry answers 200 or 401, anything
+ * else may be what a TLS port says to plain http. */
 static int find_scheme(struct registry *r, struct err *err)
 {
 	enum http_failure failure;
 	struct err first = { 0 };
+	long status;
 	int x;
 
 	if (!r->trust_http) {
 		r->base = xasprintf("https://%s", real_host(r->ref.host));
 		return 0;
 	}
-	x = probe(r, "https", &failure, &first);
+	if (is_local(r->ref.host) && probe(r, "http", &status, &failure, &first) == 0 && (status == 200 || status == 401))
+		return 0;
+	first = (struct err){ 0 };
+	x = probe(r, "https", &status, &failure, &first);
 	if (x < 0 && (failure == HTTP_FAILED_TLS || failure == HTTP_FAILED_CONNECT)) {
-		x = probe(r, "http", &failure, err);
+		x = probe(r, "http", &status, &failure, err);
 		return x;
 	}
 	if (x < 0)
@@ -336,6 +343,11 @@ void registry_free(struct registry *r)
 {
 	if (!r)
 		return;
+	for (struct registry_conn *c = r->idle, *next; c; c = next) {
+		next = c->next;
+		http_free(c->http);
+		free(c);
+	}
 	reference_done(&r->ref);
 	credentials_done(&r->creds);
 	for (size_t i = 0; i < r->n_also; i++)
@@ -366,13 +378,23 @@ void registry_also_pull(struct registry *r, const char *path)
 
 int registry_connect(struct registry *r, struct registry_conn **ret, struct err *err)
 {
+	struct registry_conn *c;
 	struct http *http;
-	int x = http_new(&r->config, &http, err);
+	int x;
 
-	if (x < 0)
-		return x;
-	*ret = xcalloc(1, sizeof(**ret));
-	**ret = (struct registry_conn){ .r = r, .http = http };
+	pthread_mutex_lock(&r->lock);
+	c = r->idle;
+	if (c)
+		r->idle = c->next;
+	pthread_mutex_unlock(&r->lock);
+	if (!c) {
+		x = http_new(&r->config, &http, err);
+		if (x < 0)
+			return x;
+		c = xcalloc(1, sizeof(*c));
+		*c = (struct registry_conn){ .r = r, .http = http };
+	}
+	*ret = c;
 	return 0;
 }
 
@@ -380,8 +402,10 @@ void registry_disconnect(struct registry_conn *c)
 {
 	if (!c)
 		return;
-	http_free(c->http);
-	free(c);
+	pthread_mutex_lock(&c->r->lock);
+	c->next = c->r->idle;
+	c->r->idle = c;
+	pthread_mutex_unlock(&c->r->lock);
 }
 
 void cleanup_registry_conn(struct registry_conn **c)

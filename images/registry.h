@@ -16,7 +16,7 @@
  * A struct registry is shared by threads; a struct registry_conn is one thread's connection.
  */
 enum registry_tls {
-	REGISTRY_TLS_DEFAULT,	/* https; on localhost, or where registries.conf says insecure, http when https does not answer */
+	REGISTRY_TLS_DEFAULT,	/* https; where registries.conf says insecure, http when https does not answer; on localhost what answers */
 	REGISTRY_TLS_VERIFY,	/* https only */
 	REGISTRY_TLS_NO_VERIFY, /* https without looking at the certificate, else http */
 };
@@ -46,6 +46,7 @@ void cleanup_registry(struct registry **r);
 void registry_also_pull(struct registry *r, const char *path);
 
 struct registry_conn; /* opaque */
+/* One that was disconnected is taken again, open as it is: a handshake less. The registry has to outlive its connections. */
 int registry_connect(struct registry *r, struct registry_conn **ret, struct err *err) MUST_CHECK;
 void registry_disconnect(struct registry_conn *c); /* accepts NULL */
 void cleanup_registry_conn(struct registry_conn **c);

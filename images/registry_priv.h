@@ -24,11 +24,13 @@ struct registry {
 	pthread_mutex_t lock; /* of the rest */
 	char *authorization;  /* owned; "Basic ..." or "Bearer ..."; NULL: none yet */
 	unsigned generation;  /* counts changes of it */
+	struct registry_conn *idle; /* owned: connections that nobody uses at the moment, still open */
 };
 
 struct registry_conn {
 	struct registry *r; /* borrowed */
 	struct http *http;
+	struct registry_conn *next; /* of the idle ones */
 };
 
 /* A challenge: WWW-Authenticate's parts; strings are owned. */

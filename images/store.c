@@ -114,17 +114,6 @@ int store_temp_open(struct store *s, struct store_temp *ret)
 	return -EEXIST;
 }
 
-int store_temp_sync(struct store *s, const struct store_temp *t)
-{
-	return s->sync && fdatasync(t->fd) < 0 ? -errno : 0;
-}
-
-void store_temp_write_back(struct store *s, const struct store_temp *t)
-{
-	if (s->sync)
-		(void)sync_file_range(t->fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
-}
-
 int store_temp_rename(struct store *s, struct store_temp *t, const char *path)
 {
 	/* Read-only: nothing in the store is ever changed in place. */
@@ -132,20 +121,6 @@ int store_temp_rename(struct store *s, struct store_temp *t, const char *path)
 		return -errno;
 	t->name[0] = '\0';
 	return 0;
-}
-
-int store_temp_commit(struct store *s, struct store_temp *t, const char *path)
-{
-	AUTO_FREE char *folder = xstrdup(path);
-	AUTO_CLOSE int dir_fd = -1;
-	char *slash = strrchr(folder, '/');
-	int r = store_temp_rename(s, t, path);
-
-	if (r < 0 || !s->sync || !slash)
-		return r;
-	*slash = '\0';
-	dir_fd = openat(s->root_fd, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return dir_fd < 0 || fsync(dir_fd) < 0 ? -errno : 0;
 }
 
 void store_temp_done(struct store_temp *t)
@@ -158,14 +133,10 @@ void store_temp_done(struct store_temp *t)
 
 int store_write_file(struct store *s, const char *path, const void *data, size_t n)
 {
-	AUTO_TEMP struct store_temp t = { .fd = -1 };
-	int r = store_temp_open(s, &t);
+	AUTO_BATCH struct store_batch b = { .s = s };
+	int r = store_batch_add(&b, path, data, n);
 
-	if (r == 0)
-		r = fd_write_all(t.fd, data, n);
-	if (r == 0)
-		r = store_temp_sync(s, &t);
-	return r == 0 ? store_temp_commit(s, &t, path) : r;
+	return r == 0 ? store_batch_commit(&b) : r;
 }
 
 char *store_blob_path(const struct digest *d)

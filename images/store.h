@@ -48,7 +48,7 @@ void store_release(struct store *s);
 
 /* ---- blobs ---- */
 
-/* Store a small blob (manifest, config, index) under its digest, after checking it. */
+/* Store a small blob (manifest, config, index) under its digest, after checking it. Durable once store_commit_image() refers to it. */
 int store_put_blob(struct store *s, const struct digest *d, const void *data, size_t n, struct err *err) MUST_CHECK;
 /* Read a blob of at most max bytes and check its digest; the buffer is the caller's and NUL-terminated. -ENOENT. */
 int store_read_blob(struct store *s, const struct digest *d, size_t max, char **ret, size_t *ret_n, struct err *err) MUST_CHECK;

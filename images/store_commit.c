@@ -63,30 +63,48 @@ static int check_layers(struct store *s, const struct manifest *m, const struct 
 	return 0;
 }
 
+/* Manifest and config were stored without a sync (store_put_blob): they come before what refers to them. */
+static int add_blobs(struct store_batch *b, const struct digest *manifest, const struct digest *config, struct err *err)
+{
+	AUTO_FREE char *m = store_blob_path(manifest), *c = store_blob_path(config);
+	int r = store_batch_settle(b, m);
+
+	if (r == 0)
+		r = store_batch_settle(b, c);
+	return r < 0 ? err_sys(err, r, "open manifest and config in '%s'", b->s->root) : 0;
+}
+
 int store_commit_image(struct store *s, const struct digest *manifest, const char *const *names, size_t n_names,
 		       struct store_image *ret, struct err *err)
 {
 	struct store_image image = { .manifest = *manifest, .stored_s = time(NULL) };
 	AUTO_IMAGE_CONFIG struct image_config c = { 0 };
-	AUTO_FREE char *chain_path = NULL;
 	AUTO_MANIFEST struct manifest m = { 0 };
+	AUTO_BATCH struct store_batch b = { .s = s };
+	uint64_t chain_bytes = 0;
 	int r = store_load_image(s, manifest, &m, &c, err);
 
 	if (r == 0)
 		r = check_layers(s, &m, &c, &image.size, err);
 	if (r == 0)
-		r = store_build_chain(s, c.diff_ids, c.n_diff_ids, &image.chain, err);
+		r = add_blobs(&b, manifest, &m.config.digest, err);
+	if (r == 0)
+		r = store_add_chain(&b, c.diff_ids, c.n_diff_ids, &image.chain, &chain_bytes, err);
 	if (r < 0)
 		return r;
 	image.config = m.config.digest;
-	chain_path = store_chain_path(&image.chain);
-	image.size += m.config.size + file_size(s, chain_path);
-	r = store_write_record(s, &image);
+	image.size += m.config.size + chain_bytes;
+	r = store_add_record(&b, &image);
 	if (r < 0)
 		return err_sys(err, r, "write image record to '%s'", s->root);
 	for (size_t i = 0; r == 0 && i < n_names; i++)
-		r = store_tag(s, names[i], manifest, err);
-	if (r == 0 && ret)
+		r = store_add_name(&b, names[i], manifest, err);
+	if (r < 0)
+		return r;
+	r = store_batch_commit(&b);
+	if (r < 0)
+		return err_sys(err, r, "write image to '%s'", s->root);
+	if (ret)
 		*ret = image;
-	return r;
+	return 0;
 }

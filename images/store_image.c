@@ -82,7 +82,7 @@ static int record_parse(const char *text, struct store_image *i, struct err *err
 	return r;
 }
 
-int store_write_record(struct store *s, const struct store_image *i)
+int store_add_record(struct store_batch *b, const struct store_image *i)
 {
 	char manifest[DIGEST_TEXT_LEN], config[DIGEST_TEXT_LEN], chain[DIGEST_TEXT_LEN];
 	AUTO_FREE char *path = store_image_path(&i->manifest);
@@ -90,7 +90,7 @@ int store_write_record(struct store *s, const struct store_image *i)
 					 digest_text(&i->manifest, manifest), digest_text(&i->config, config),
 					 digest_text(&i->chain, chain), (long long)i->stored_s, (unsigned long long)i->size);
 
-	return store_write_file(s, path, text, strlen(text));
+	return store_batch_add(b, path, text, strlen(text));
 }
 
 static int read_record(struct store *s, const char *path, struct store_image *ret, struct err *err)
@@ -303,19 +303,32 @@ int store_resolve(struct store *s, const char *what, struct store_image *ret, st
 	return resolve_id(s, what, ret, err);
 }
 
-int store_tag(struct store *s, const char *name, const struct digest *manifest, struct err *err)
+int store_add_name(struct store_batch *b, const char *name, const struct digest *manifest, struct err *err)
 {
-	AUTO_FREE char *path = store_name_path(name), *image = store_image_path(manifest), *text = NULL;
+	AUTO_FREE char *path = store_name_path(name), *text = NULL;
 	char hex[DIGEST_TEXT_LEN];
 	int r;
 
 	if (!*name || strchr(name, '\n') || strlen(name) > 1024)
 		return err_set(err, EINVAL, "image name '%.200s' is empty, too long or has a line break", name);
+	text = xasprintf("%s\n%s\n", digest_text(manifest, hex), name);
+	r = store_batch_add(b, path, text, strlen(text));
+	return r < 0 ? err_sys(err, r, "write '%s/%s'", b->s->root, path) : 0;
+}
+
+int store_tag(struct store *s, const char *name, const struct digest *manifest, struct err *err)
+{
+	AUTO_FREE char *image = store_image_path(manifest);
+	AUTO_BATCH struct store_batch b = { .s = s };
+	char hex[DIGEST_TEXT_LEN];
+	int r = store_add_name(&b, name, manifest, err);
+
+	if (r < 0)
+		return r;
 	if (faccessat(s->root_fd, image, F_OK, 0) < 0)
 		return err_set(err, ENOENT, "no image with the manifest %s", digest_text(manifest, hex));
-	text = xasprintf("%s\n%s\n", digest_text(manifest, hex), name);
-	r = store_write_file(s, path, text, strlen(text));
-	return r < 0 ? err_sys(err, r, "write '%s/%s'", s->root, path) : 0;
+	r = store_batch_commit(&b);
+	return r < 0 ? err_sys(err, r, "write name '%.200s' to '%s'", name, s->root) : 0;
 }
 
 int store_untag(struct store *s, const char *name, struct err *err)

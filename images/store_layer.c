@@ -14,16 +14,30 @@
 
 enum { READ_BYTES = 256 << 10 };
 
+/* A crash of the machine may have left it cut short. */
+static bool is_whole(struct store *s, const char *path, const void *data, size_t n)
+{
+	AUTO_FREE char *have = NULL;
+	size_t have_n;
+
+	return fd_read_file(s->root_fd, path, n, &have, &have_n) == 0 && have_n == n && memcmp(have, data, n) == 0;
+}
+
 int store_put_blob(struct store *s, const struct digest *d, const void *data, size_t n, struct err *err)
 {
 	AUTO_FREE char *path = store_blob_path(d);
+	AUTO_TEMP struct store_temp t = { .fd = -1 };
 	int r = hash_check(d, data, n, "blob", err);
 
 	if (r < 0)
 		return r;
-	if (store_has_blob(s, d))
+	if (is_whole(s, path, data, n))
 		return 0;
-	r = store_write_file(s, path, data, n);
+	r = store_temp_open(s, &t);
+	if (r == 0)
+		r = fd_write_all(t.fd, data, n);
+	if (r == 0)
+		r = store_temp_rename(s, &t, path);
 	return r < 0 ? err_sys(err, r, "write '%s/%s'", s->root, path) : 0;
 }
 
@@ -87,32 +101,23 @@ int store_import_push(struct store_import *i, const void *data, size_t n, struct
 	return layer_push(i->layer, data, n, err);
 }
 
-/* All syncs before all renames, and the table, whose name says that the layer exists, as the last. Write-back of all is started first:
- * then one commit of the file system's journal serves them together. One sync of the folder is enough: a layer without its data
- * file is none, whatever order a crash leaves the names in. */
+/* The table, whose name says that the layer exists, is the last. */
 static int commit(struct store_import *i, const struct layer_result *res)
 {
 	AUTO_FREE char *data = store_layer_path(&res->diff_id, ".data"), *entries = store_layer_path(&res->diff_id, ".entries");
 	AUTO_FREE char *blob = store_blob_path(&res->blob), *log = store_layer_path(&res->diff_id, ".log");
-	struct store_temp *const temps[] = { &i->data, &i->entries, res->logged ? &i->log : NULL, i->blob.fd >= 0 ? &i->blob : NULL };
-	int r = 0;
+	AUTO_BATCH struct store_batch b = { .s = i->s };
 
-	for (size_t k = 0; k < ARRAY_SIZE(temps); k++)
-		if (temps[k])
-			store_temp_write_back(i->s, temps[k]);
-	for (size_t k = 0; r == 0 && k < ARRAY_SIZE(temps); k++)
-		if (temps[k])
-			r = store_temp_sync(i->s, temps[k]);
-	if (r == 0 && i->blob.fd >= 0)
-		r = store_temp_commit(i->s, &i->blob, blob);
+	if (i->blob.fd >= 0)
+		store_batch_take(&b, &i->blob, blob);
 	/* Somebody else brought the same layer meanwhile: theirs may be mounted already, so it stays. */
-	if (r < 0 || store_has_layer(i->s, &res->diff_id))
-		return r;
-	if (res->logged)
-		r = store_temp_rename(i->s, &i->log, log);
-	if (r == 0)
-		r = store_temp_rename(i->s, &i->data, data);
-	return r == 0 ? store_temp_commit(i->s, &i->entries, entries) : r;
+	if (!store_has_layer(i->s, &res->diff_id)) {
+		if (res->logged)
+			store_batch_take(&b, &i->log, log);
+		store_batch_take(&b, &i->data, data);
+		store_batch_take(&b, &i->entries, entries);
+	}
+	return store_batch_commit(&b);
 }
 
 int store_import_finish(struct store_import *i, struct layer_result *ret, struct err *err)
@@ -240,30 +245,35 @@ int store_chain_open(struct store *s, const struct digest *diff_ids, size_t n, s
 	return 0;
 }
 
-static int write_chain(struct store *s, struct store_chain *c, const struct digest *chain, const char *path, struct err *err)
+static int write_chain(struct store_batch *b, struct store_chain *c, const struct digest *chain, const char *path, uint64_t *ret_bytes,
+		       struct err *err)
 {
 	AUTO_FREE struct erofs_device *devices = xcalloc(c->n + 1, sizeof(*devices));
 	AUTO_TEMP struct store_temp t = { .fd = -1 };
-	int r = store_temp_open(s, &t);
+	struct stat st;
+	int r = store_temp_open(b->s, &t);
 
 	if (r < 0)
-		return err_sys(err, r, "make a file in '%s/tmp'", s->root);
+		return err_sys(err, r, "make a file in '%s/tmp'", b->s->root);
 	for (size_t i = 0; i < c->n; i++)
 		devices[i] = (struct erofs_device){ c->layers[i].hex, c->layers[i].data_bytes };
 	r = erofs_write(t.fd, &c->tree, devices, c->n, chain->bytes, err);
 	if (r < 0)
 		return r;
-	r = store_temp_sync(s, &t);
-	if (r == 0)
-		r = store_temp_commit(s, &t, path);
-	return r < 0 ? err_sys(err, r, "write '%s/%s'", s->root, path) : 0;
+	if (fstat(t.fd, &st) < 0)
+		return err_sys(err, -errno, "look at '%s/%s'", b->s->root, t.name);
+	*ret_bytes = (uint64_t)st.st_size;
+	store_batch_take(b, &t, path);
+	return 0;
 }
 
-int store_build_chain(struct store *s, const struct digest *diff_ids, size_t n, struct digest *ret_chain, struct err *err)
+int store_add_chain(struct store_batch *b, const struct digest *diff_ids, size_t n, struct digest *ret_chain, uint64_t *ret_bytes,
+		    struct err *err)
 {
 	struct digest chain = { 0 };
 	struct store_chain c;
 	AUTO_FREE char *path = NULL;
+	struct stat st;
 	int r;
 
 	if (!n)
@@ -273,18 +283,30 @@ int store_build_chain(struct store *s, const struct digest *diff_ids, size_t n, 
 
 		chain_id(i ? &parent : NULL, &diff_ids[i], &chain);
 	}
-	path = store_chain_path(&chain);
-	if (faccessat(s->root_fd, path, F_OK, 0) != 0) {
-		r = store_chain_open(s, diff_ids, n, &c, err);
-		if (r < 0)
-			return r;
-		r = write_chain(s, &c, &chain, path, err);
-		store_chain_close(&c);
-		if (r < 0)
-			return r;
-	}
 	*ret_chain = chain;
-	return 0;
+	path = store_chain_path(&chain);
+	if (fstatat(b->s->root_fd, path, &st, 0) == 0) {
+		*ret_bytes = (uint64_t)st.st_size;
+		return 0;
+	}
+	r = store_chain_open(b->s, diff_ids, n, &c, err);
+	if (r < 0)
+		return r;
+	r = write_chain(b, &c, &chain, path, ret_bytes, err);
+	store_chain_close(&c);
+	return r;
+}
+
+int store_build_chain(struct store *s, const struct digest *diff_ids, size_t n, struct digest *ret_chain, struct err *err)
+{
+	AUTO_BATCH struct store_batch b = { .s = s };
+	uint64_t bytes;
+	int r = store_add_chain(&b, diff_ids, n, ret_chain, &bytes, err);
+
+	if (r < 0)
+		return r;
+	r = store_batch_commit(&b);
+	return r < 0 ? err_sys(err, r, "write '%s/chains'", s->root) : 0;
 }
 
 int store_unpack(struct store *s, const struct digest *diff_ids, size_t n, const struct dirsink_options *options, struct err *err)

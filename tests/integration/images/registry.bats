@@ -380,6 +380,17 @@ says() { [[ $output == *"$1"* ]] || { echo "said: $output"; return 1; }; }
 	brig image unpack "$PLAIN/test/small:v1" u
 }
 
+@test "a manifest and a config that a crash cut short are stored again by the next pull" {
+	brig pull -q "$PLAIN/test/small:v1"
+	for blob in "$(image_id)" "$(manifest_digest | cut -d: -f2)"; do
+		truncate -s 0 "S/blobs/sha256/$blob"
+	done
+	run brig image fsck
+	[ "$status" -ne 0 ]
+	brig pull -q "$PLAIN/test/small:v1"
+	brig image fsck
+}
+
 @test "several pulls and a prune at the same time" {
 	for i in 1 2 3 4; do brig pull -q "$PLAIN/test/small:v1" >"out$i" & done
 	brig image prune -f >/dev/null 2>&1 &
