@@ -15,14 +15,16 @@
 #include <unistd.h>
 
 struct logs_options {
-	bool follow, latest, timestamps, names;
+	bool follow, latest, timestamps, names, details, color;
 	const char *tail, *since, *until;
 };
 #define T struct logs_options
 static const struct option_row rows[] = {
+	OPT_FLAG(T, color, "color", 0, NULL),
+	OPT_FLAG(T, details, "details", 0, NULL), /* of log drivers that add some: none of ours does */
 	OPT_FLAG(T, follow, "follow", 'f', "go on until the container ends"),
 	OPT_FLAG(T, latest, "latest", 'l', "of the newest container"),
-	OPT_FLAG(T, names, "names", 'n', "the container's name in front of every line"),
+	OPT_FLAG(T, names, "names", 'n', "the container's name in front of every line; before a number: --tail"),
 	OPT_STRING(T, since, "since", 0, "TIME", "from a time on, or a duration back from now, such as 10m"),
 	OPT_STRING(T, tail, "tail", 0, "N", "only the last N lines, or all (all)"),
 	OPT_FLAG(T, timestamps, "timestamps", 't', "the time in front of every line"),
@@ -240,13 +242,29 @@ static int show(struct cli *cli, const struct logs_options *o, const char *what,
 	return o->follow ? follow(&rd, r, path, fd, &at, err) : copy_from(&rd, fd, &at, err);
 }
 
+/* podman's -n is --names, docker's -n N is --tail N: a number in front of the containers that is itself none tells which. */
+static char **take_tail(struct cli *cli, struct logs_options *o, char **operands)
+{
+	AUTO_RECORD struct record *r = NULL;
+	struct err ignored;
+	uint64_t lines;
+
+	if (!o->names || o->tail || !operands[0] || (!operands[1] && !o->latest) || str_to_u64(operands[0], &lines) < 0 ||
+	    record_load(cli, operands[0], false, &r, &ignored) == 0)
+		return operands;
+	o->names = false;
+	o->tail = operands[0];
+	return operands + 1;
+}
+
 static int run(struct cli *cli, void *target, char **operands, struct err *err)
 {
-	const struct logs_options *o = target;
+	struct logs_options *o = target;
 	struct record **list = NULL;
 	size_t n = 0;
 	int r = 0;
 
+	operands = take_tail(cli, o, operands);
 	if (!*operands && !o->latest)
 		return err_set(err, EINVAL, "brig logs needs the name or ID of a container");
 	if (o->latest) {

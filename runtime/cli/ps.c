@@ -3,6 +3,7 @@
 #include "runtime/cli/select.h"
 #include "runtime/cli/status.h"
 #include "runtime/cli/table.h"
+#include "runtime/cli/volume.h"
 
 #include "runtime/base/mem.h"
 
@@ -10,7 +11,7 @@
 #include <time.h>
 
 struct ps_options {
-	bool all, no_trunc, quiet, latest, size, no_heading;
+	bool all, no_trunc, quiet, latest, size, no_heading, sync;
 	struct option_list filter;
 	struct opt_i64 last;
 	const char *format, *sort;
@@ -18,7 +19,7 @@ struct ps_options {
 #define T struct ps_options
 static const struct option_row rows[] = {
 	OPT_FLAG(T, all, "all", 'a', "also those that do not run"),
-	OPT_LIST(T, filter, "filter", 'f', "KEY=VALUE", "those that match: id, name, label, ancestor, status, exited, network, volume ..."),
+	OPT_LIST(T, filter, "filter", 'f', "KEY=VALUE", "those that match: id, name, label, ancestor, status, exited, network, volume, health ..."),
 	OPT_STRING(T, format, "format", 0, "FORMAT", "json, table, or a Go template"),
 	OPT_I64(T, last, "last", 'n', "N", "the N newest, whatever their state"),
 	OPT_FLAG(T, latest, "latest", 'l', "the newest one, whatever its state"),
@@ -26,6 +27,7 @@ static const struct option_row rows[] = {
 	OPT_FLAG(T, no_heading, "noheading", 0, "without the line of headings"),
 	OPT_FLAG(T, quiet, "quiet", 'q', "IDs only"),
 	OPT_FLAG(T, size, "size", 's', "how much each has written"),
+	OPT_FLAG(T, sync, "sync", 0, NULL), /* the state is always that of the processes */
 	OPT_STRING(T, sort, "sort", 0, "KEY", "command, created, id, image, names, runningfor, size or status (created)"),
 	OPT_END,
 };
@@ -82,10 +84,36 @@ static void write_labels(const struct record *r, struct json_writer *w)
 	json_kv_string(w, "Labels", b.p ? b.p : "");
 }
 
+/* What was mounted, by volume_list_load(); an empty list when that cannot be read. */
+static void load_mounts(const struct record *r, struct volume_list *ret)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	struct json *root;
+	struct err ignored;
+
+	if (!r->mounts || json_parse(&a, "record.json", r->mounts, strlen(r->mounts), &root, &ignored) < 0 ||
+	    volume_list_load(ret, root, "record.json", &ignored) < 0)
+		ret->n = 0;
+}
+
+/* docker's: the volumes' names and the paths of the host */
+static char *mounts_text(const struct record *r)
+{
+	CLEANUP(volume_list_done) struct volume_list l = { 0 };
+	struct buf b = { 0 };
+
+	load_mounts(r, &l);
+	for (size_t i = 0; i < l.n; i++)
+		if (l.v[i].source)
+			buf_addf(&b, "%s%s", b.len ? "," : "", l.v[i].source);
+	return b.p ? buf_take(&b) : xstrdup("");
+}
+
 static void write_row(const struct row *row, const struct ps_options *o, struct json_writer *w)
 {
 	struct record *r = row->r;
 	AUTO_FREE char *ports = ports_of(r, row->state), *command = command_of(r, o->no_trunc), *age = NULL, *status = NULL, *size = NULL;
+	AUTO_FREE char *mounts = mounts_text(r), *created_at = table_time(record_since(r, RECORD_CREATED));
 	AUTO_FREE char *ago = NULL, *id = xstrndup(r->id, o->no_trunc ? RECORD_ID_LEN : RECORD_SHORT_LEN);
 	int64_t created = record_since(r, RECORD_CREATED);
 
@@ -100,15 +128,15 @@ static void write_row(const struct row *row, const struct ps_options *o, struct 
 	json_kv_string(w, "Image", r->image);
 	json_kv_string(w, "ImageID", r->image_id);
 	json_kv_string(w, "Command", command);
-	json_kv_string(w, "CreatedAt", r->created);
+	json_kv_string(w, "CreatedAt", created_at);
 	json_kv_i64(w, "Created", created);
 	json_kv_string(w, "RunningFor", ago);
 	json_kv_string(w, "CreatedHuman", ago);
 	json_kv_string(w, "Status", status);
 	json_kv_string(w, "State", record_state_name(row->state));
 	json_kv_string(w, "Ports", ports);
-	json_kv_string(w, "Networks", r->network ? r->network : "brig");
-	json_kv_string(w, "Mounts", "");
+	json_kv_string(w, "Networks", record_network(r));
+	json_kv_string(w, "Mounts", mounts);
 	json_kv_string(w, "Size", size);
 	write_labels(r, w);
 	json_kv_i64(w, "Pid", row->pid);
@@ -118,6 +146,92 @@ static void write_row(const struct row *row, const struct ps_options *o, struct 
 	json_kv_i64(w, "StartedAt", r->started ? record_since(r, RECORD_RUNNING) : 0);
 	json_kv_i64(w, "Restarts", r->restarts);
 	json_kv_bool(w, "AutoRemove", r->auto_remove);
+	json_end_object(w);
+}
+
+/* ---- --format json: podman's members ---- */
+
+static void list_of(struct json_writer *w, const char *key, const struct strlist *words)
+{
+	json_key(w, key);
+	json_begin_array(w);
+	for (size_t i = 0; i < words->n; i++)
+		json_string(w, words->v[i]);
+	json_end_array(w);
+}
+
+/* The parts of a comma-separated word. */
+static void split_list(struct json_writer *w, const char *key, const char *word)
+{
+	AUTO_FREE char *copy = xstrdup(word);
+	char *rest = copy, *one;
+
+	json_key(w, key);
+	json_begin_array(w);
+	while ((one = strsep(&rest, ",")))
+		if (*one && !str_eq(one, "none"))
+			json_string(w, one);
+	json_end_array(w);
+}
+
+static void ports_list(const struct row *row, struct json_writer *w)
+{
+	struct net_result net = { .ns_fd = -1 };
+	struct err ignored;
+
+	json_key(w, "Ports");
+	if ((row->state != RECORD_RUNNING && row->state != RECORD_PAUSED) || container_net_load(row->r, &net, &ignored) < 0 || !net.n_ports)
+		json_null(w);
+	else
+		net_ports_json(net.ports, net.n_ports, w);
+	net_result_done(&net);
+}
+
+static void write_object(const struct row *row, const struct ps_options *o, struct json_writer *w)
+{
+	struct record *r = row->r;
+	CLEANUP(volume_list_done) struct volume_list l = { 0 };
+	AUTO_FREE char *age = table_age(time(NULL) - record_since(r, RECORD_CREATED)), *status = status_text(r, row->state);
+	AUTO_FREE char *ago = xasprintf("%s ago", age);
+
+	json_begin_object(w);
+	json_kv_bool(w, "AutoRemove", r->auto_remove);
+	list_of(w, "Command", &r->args);
+	json_kv_string(w, "CreatedAt", ago);
+	json_kv_bool(w, "Exited", row->state == RECORD_EXITED);
+	json_kv_i64(w, "ExitedAt", record_since(r, RECORD_EXITED));
+	json_kv_i64(w, "ExitCode", r->exit_code);
+	json_kv_string(w, "Id", r->id);
+	json_kv_string(w, "Image", r->image);
+	json_kv_string(w, "ImageID", r->image_id);
+	json_kv_bool(w, "IsInfra", false);
+	json_key(w, "Labels");
+	json_begin_object(w);
+	for (size_t i = 0; i < r->labels.n; i++)
+		json_kv_string(w, r->labels.v[i].key, r->labels.v[i].value);
+	json_end_object(w);
+	load_mounts(r, &l);
+	json_key(w, "Mounts");
+	json_begin_array(w);
+	for (size_t i = 0; i < l.n; i++)
+		json_string(w, l.v[i].target);
+	json_end_array(w);
+	split_list(w, "Names", r->name);
+	split_list(w, "Networks", record_network(r));
+	json_kv_i64(w, "Pid", row->pid);
+	json_kv_string(w, "Pod", "");
+	json_kv_string(w, "PodName", "");
+	ports_list(row, w);
+	json_kv_i64(w, "Restarts", r->restarts);
+	json_key(w, "Size");
+	if (o->size)
+		json_u64(w, row->bytes);
+	else
+		json_null(w);
+	json_kv_i64(w, "StartedAt", r->started ? record_since(r, RECORD_RUNNING) : 0);
+	json_kv_string(w, "State", record_state_name(row->state));
+	json_kv_string(w, "Status", status);
+	json_kv_i64(w, "Created", record_since(r, RECORD_CREATED));
 	json_end_object(w);
 }
 
@@ -197,6 +311,7 @@ static int print(const struct ps_options *o, const struct row *v, size_t n, stru
 	CLEANUP(arena_done) struct arena a = { 0 };
 	AUTO_BUF struct buf text = { 0 }, out = { 0 };
 	struct json_writer w = { .out = &text };
+	bool as_json = o->format && str_eq(o->format, "json") && !o->quiet;
 	struct json *root;
 	int r;
 
@@ -204,7 +319,7 @@ static int print(const struct ps_options *o, const struct row *v, size_t n, stru
 				  "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
 	json_begin_array(&w);
 	for (size_t i = 0; i < n; i++)
-		write_row(&v[i], o, &w);
+		(as_json ? write_object : write_row)(&v[i], o, &w);
 	json_end_array(&w);
 	r = json_parse(&a, "ps", text.p, text.len, &root, err);
 	if (r == 0)

@@ -629,3 +629,8 @@ int64_t record_since(const struct record *r, enum record_state s)
 	}
 	return 0;
 }
+
+const char *record_network(const struct record *r)
+{
+	return r->network ? r->network : r->cli->oci.rootless ? "pasta" : "bridge";
+}

@@ -93,6 +93,9 @@ enum record_state record_state(struct record *r, struct container **ret_c);
 /* When it came into that state, seconds since 1970; 0: not known. */
 int64_t record_since(const struct record *r, enum record_state s);
 
+/* Its networks as people see them: what --network said, or the default's name. */
+const char *record_network(const struct record *r);
+
 /* Names: [a-zA-Z0-9][a-zA-Z0-9_.-]* */
 int record_check_name(const char *name, struct err *err) MUST_CHECK;
 /* "brave_turing": two words, chosen by seed. */

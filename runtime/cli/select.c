@@ -2,9 +2,12 @@
 #include "runtime/cli/select.h"
 
 #include "runtime/base/mem.h"
+#include "runtime/cli/health.h"
 #include "runtime/cli/table.h"
+#include "runtime/net/net.h"
 
 #include <errno.h>
+#include <regex.h>
 #include <time.h>
 
 /* ---- filters ---- */
@@ -21,9 +24,18 @@ static bool match_id(const struct filter_env *f, const char *value)
 	return str_starts(f->r->id, value);
 }
 
+/* A regular expression, as docker and podman have it; docker's names begin with a '/', which an expression may ask for. */
 static bool match_name(const struct filter_env *f, const char *value)
 {
-	return strstr(f->r->name, value) != NULL;
+	AUTO_FREE char *slashed = xasprintf("/%s", f->r->name);
+	regex_t re;
+	bool hit;
+
+	if (regcomp(&re, value, REG_EXTENDED | REG_NOSUB) != 0)
+		return strstr(f->r->name, value) != NULL;
+	hit = regexec(&re, f->r->name, 0, NULL, 0) == 0 || regexec(&re, slashed, 0, NULL, 0) == 0;
+	regfree(&re);
+	return hit;
 }
 
 static bool match_label(const struct filter_env *f, const char *value)
@@ -74,7 +86,7 @@ static bool match_exited(const struct filter_env *f, const char *value)
 
 static bool match_network(const struct filter_env *f, const char *value)
 {
-	const char *have = f->r->network ? f->r->network : "brig";
+	const char *have = record_network(f->r);
 	const char *at = strstr(have, value);
 	size_t n = strlen(value);
 
@@ -129,6 +141,50 @@ static bool match_restart(const struct filter_env *f, const char *value)
 	return str_starts(f->r->restart_policy ? f->r->restart_policy : "no", value);
 }
 
+static bool match_health(const struct filter_env *f, const char *value)
+{
+	AUTO_FREE char *status = f->state == RECORD_RUNNING || f->state == RECORD_PAUSED ? health_status(f->r) : NULL;
+
+	return str_eq(status ? status : "none", value);
+}
+
+typedef int (*ports_fn)(struct net_request *q, const char *value, struct err *err);
+
+/* Is value, PORT[-END][/PROTOCOL], one of the ports in the flags of this name? */
+static bool in_ports(const struct filter_env *f, const char *value, const char *flag, ports_fn parse)
+{
+	AUTO_FREE char *start = xasprintf("--%s=", flag);
+	struct net_request want = { 0 }, have = { 0 };
+	struct err ignored;
+	bool hit = false;
+
+	if (net_request_expose(&want, value, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < f->r->flags.n; i++)
+		if (str_starts(f->r->flags.v[i], start) && parse(&have, f->r->flags.v[i] + strlen(start), &ignored) < 0)
+			break;
+	for (size_t i = 0; i < have.n_ports + have.n_exposed; i++) {
+		const struct net_port *p = i < have.n_ports ? &have.ports[i] : &have.exposed[i - have.n_ports];
+		const struct net_port *w = &want.exposed[0];
+
+		hit |= w->protocol == p->protocol && w->container_port < p->container_port + p->n &&
+		       p->container_port < w->container_port + w->n;
+	}
+	net_request_done(&want);
+	net_request_done(&have);
+	return hit;
+}
+
+static bool match_publish(const struct filter_env *f, const char *value)
+{
+	return in_ports(f, value, "publish", net_request_publish);
+}
+
+static bool match_expose(const struct filter_env *f, const char *value)
+{
+	return in_ports(f, value, "publish", net_request_publish) || in_ports(f, value, "expose", net_request_expose);
+}
+
 static bool match_false(const struct filter_env *f UNUSED, const char *value)
 {
 	return str_eq(value, "false"); /* is-task, pod: brig has none */
@@ -141,7 +197,8 @@ static const struct filter {
 	{ "id", match_id },	      { "name", match_name },	    { "label", match_label },	{ "label!", match_not_label },
 	{ "ancestor", match_ancestor }, { "status", match_status },   { "exited", match_exited }, { "network", match_network },
 	{ "volume", match_volume },   { "before", match_before },   { "since", match_since },	{ "until", match_until },
-	{ "restart-policy", match_restart }, { "is-task", match_false },
+	{ "restart-policy", match_restart }, { "is-task", match_false },	{ "health", match_health },
+	{ "publish", match_publish }, { "expose", match_expose },
 };
 
 /* "label!=x" is the key "label!" */
@@ -171,7 +228,7 @@ int filters_check(const struct option_list *l, struct err *err)
 
 		if (!f)
 			return err_set(err, EINVAL, "--filter '%s': must be KEY=VALUE with one of the keys id, name, label, ancestor, status, "
-						    "exited, network, volume, before, since, until, restart-policy", l->v[i]);
+						    "exited, network, volume, health, publish, expose, before, since, until, restart-policy", l->v[i]);
 		if (f->match == match_status) {
 			good = false;
 			for (const char *const *s = states; *s; s++)

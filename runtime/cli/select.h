@@ -6,8 +6,8 @@
 
 /*
  * Which containers a verb works on: those that are named, or all, the newest, or those that match filters.
- * Filters, as docker and podman have them: id name label label! ancestor status exited network volume before since until
- * restart-policy is-task=false. The same key twice: either; different keys: both.
+ * Filters, as docker and podman have them: id name (a regular expression) label label! ancestor status exited network volume health
+ * publish expose before since until restart-policy is-task=false. The same key twice: either; different keys: both.
  */
 struct selection {
 	bool all, latest;

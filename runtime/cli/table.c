@@ -214,17 +214,36 @@ char *table_size(uint64_t bytes, const char *space)
 	return xasprintf("%.3g%s%s", v, space, units[i]);
 }
 
+char *table_time(int64_t seconds)
+{
+	time_t t = (time_t)seconds;
+	struct tm tm = { 0 };
+	char text[64];
+
+	if (!localtime_r(&t, &tm) || !strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z %Z", &tm))
+		text[0] = '\0';
+	return xstrdup(text);
+}
+
 int table_parse_time(const char *text, int64_t *ret)
 {
-	struct tm tm = { 0 };
+	struct tm tm = { .tm_isdst = -1 };
 	int zone_h = 0, zone_m = 0;
 	const char *p = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
 
+	if (!p)
+		p = strptime(text, "%Y-%m-%dT%H:%M", &tm);
+	if (!p)
+		p = strptime(text, "%Y-%m-%d", &tm);
 	if (!p)
 		return -EINVAL;
 	if (*p == '.')
 		for (p++; isdigit((unsigned char)*p);)
 			p++;
+	if (!*p) {
+		*ret = (int64_t)mktime(&tm);
+		return 0;
+	}
 	if (*p != 'Z' && *p != 'z' && sscanf(p, "%3d:%2d", &zone_h, &zone_m) != 2)
 		return -EINVAL;
 	*ret = (int64_t)timegm(&tm) - zone_h * 3600LL - (*p == '-' ? -zone_m : zone_m) * 60LL;

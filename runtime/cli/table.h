@@ -36,7 +36,10 @@ void table_align(const char *text, struct buf *out);
 char *table_age(int64_t seconds) __attribute__((returns_nonnull));
 /* "1.23 MB": decimal units, three significant digits (docker: no space: "1.23MB"). New string. */
 char *table_size(uint64_t bytes, const char *space) __attribute__((returns_nonnull));
-/* Seconds since 1970 of an RFC 3339 time; -EINVAL. */
+/* "2026-01-02 15:04:05 +0000 UTC": Go's way to write a time, in our own time zone. New string. */
+char *table_time(int64_t seconds) __attribute__((returns_nonnull));
+/* Seconds since 1970 of an RFC 3339 time, or of one without zone ("2026-01-02", "2026-01-02T15:04", with seconds and their fractions),
+ * which is in our own; -EINVAL. */
 int table_parse_time(const char *text, int64_t *ret) MUST_CHECK;
 
 #endif

@@ -18,6 +18,9 @@ struct run {
 	struct err *err;
 };
 
+/* What a map has under a key that it lacks. */
+static const struct json no_value = { .type = JSON_NULL };
+
 static int run_pipe(struct run *r, const struct template_pipe *p, const struct json *dot, const struct json **ret);
 static int run_list(struct run *r, const struct template_node *n, const struct json *dot);
 
@@ -79,7 +82,7 @@ void template_print(const struct json *v, struct buf *out)
 
 	switch (v->type) {
 	case JSON_NULL:
-		buf_add(out, "<nil>");
+		buf_add(out, v == &no_value ? "<no value>" : "<nil>");
 		return;
 	case JSON_BOOL:
 		buf_add(out, v->u.boolean ? "true" : "false");
@@ -170,6 +173,18 @@ static int set_variable(struct run *r, const char *name, const struct json *valu
 	return 0;
 }
 
+/* Members that are maps in docker's and podman's types: a key that they lack is no error there. */
+static bool is_map(const char *member)
+{
+	static const char *const maps[] = { "Labels", "Annotations", "Ports", "Networks", "Options", "Sysctls", "Tmpfs", "Volumes", "ExposedPorts",
+					    "PortBindings", "Attributes", NULL };
+	bool hit = false;
+
+	for (const char *const *m = maps; *m; m++)
+		hit |= str_eq(*m, member);
+	return hit;
+}
+
 static int read_fields(struct run *r, const struct template_word *w, const struct json **v)
 {
 	for (size_t i = 0; i < w->n_fields; i++) {
@@ -177,6 +192,8 @@ static int read_fields(struct run *r, const struct template_word *w, const struc
 		if ((*v)->type == JSON_NULL)
 			return 0;
 		*v = template_member(*v, w->fields[i]);
+		if (!*v && i && is_map(w->fields[i - 1]))
+			*v = &no_value;
 		if (!*v)
 			return err_set(r->err, EINVAL, "template: can't evaluate field %s", w->fields[i]);
 	}
@@ -208,6 +225,36 @@ static int read_word(struct run *r, const struct template_word *w, const struct 
 	return x < 0 ? x : read_fields(r, w, ret);
 }
 
+/* docker's lists have one method: {{.Label "key"}}. */
+static bool is_label_method(const struct template_word *w)
+{
+	return w->base == BASE_DOT && w->n_fields == 1 && str_eq(w->fields[0], "Label");
+}
+
+/* The value of key in "key=value,key=value", as those lists write labels. */
+static const char *label_in(struct arena *a, const char *text, const char *key)
+{
+	size_t n = strlen(key);
+
+	for (const char *p = text; p && *p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
+		if (strncmp(p, key, n) == 0 && p[n] == '=')
+			return arena_printf(a, "%.*s", (int)strcspn(p + n + 1, ","), p + n + 1);
+	return "";
+}
+
+static int call_label(struct run *r, const struct template_command *c, const struct json *dot, const struct json **ret)
+{
+	const struct json *labels = template_member(dot, "Labels"), *key, *value;
+
+	if (read_word(r, &c->words[1], dot, &key) < 0)
+		return -EINVAL;
+	if (!labels || key->type != JSON_STRING)
+		return err_set(r->err, EINVAL, "template: can't evaluate field Label");
+	value = labels->type == JSON_OBJECT ? json_get(labels, key->u.string) : NULL;
+	*ret = value ? value : template_new_string(&r->arena, labels->type == JSON_STRING ? label_in(&r->arena, labels->u.string, key->u.string) : "");
+	return 0;
+}
+
 /* A function with its arguments, or a single word. piped: the value from before the '|', or NULL. */
 static int run_command(struct run *r, const struct template_command *c, const struct json *dot, const struct json *piped,
 		       const struct json **ret)
@@ -216,6 +263,8 @@ static int run_command(struct run *r, const struct template_command *c, const st
 	int x;
 
 	if (c->words[0].base != BASE_FUNCTION) {
+		if (c->n == 2 && !piped && is_label_method(&c->words[0]))
+			return call_label(r, c, dot, ret);
 		if (c->n > 1 || piped)
 			return err_set(r->err, EINVAL, "template: can't give argument to non-function");
 		return read_word(r, &c->words[0], dot, ret);

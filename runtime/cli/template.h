@@ -11,7 +11,8 @@
  *   {{.A.B}} {{.}} {{$}} {{$x := .A}} {{json .A}} {{.A | json}} {{(index .A 0).B}} {{- trims -}} {{/- comments -/}}
  *   {{if .A}} {{else if .B}} {{else}} {{end}}   {{range .A}} {{range $k, $v := .A}} {{else}} {{end}}   {{with .A}} {{end}}
  *   json len index slice join split upper lower title truncate pad print printf println and or not eq ne lt le gt ge
- * A member is found by its exact name, else in any case (Id, ID); none at all is an error, as it is for Go's structs.
+ * {{.Label "key"}} is a value of the member Labels. A member is found by its exact name, else in any case (Id, ID); none at all is an
+ * error, as it is for Go's structs, but <no value> in what is a map there (Labels, Ports ...).
  * Outside of {{}}, \t, \n and \\ are what they are in C, because shells pass them on unread.
  */
 struct template; /* opaque */

@@ -165,6 +165,10 @@ int net_load(const struct net_env *env, const char *id, struct net_result *ret, 
 
 /* "0.0.0.0:8080->80/tcp, 0.0.0.0:9000-9002->9000-9002/udp": ps' PORTS. New string. */
 char *net_ports_text(const struct net_port *ports, size_t n) __attribute__((returns_nonnull));
+/* [{"host_ip": "", "container_port": 80, "host_port": 8080, "range": 1, "protocol": "tcp"}]: as podman's ps writes them. */
+void net_ports_json(const struct net_port *ports, size_t n, struct json_writer *w);
+/* {"80/tcp": [{"HostIp": ..., "HostPort": ...}]}: ports by the container's, as docker writes them. mapped: as they are, not as asked for. */
+void net_bindings_json(const struct net_port *ports, size_t n, bool mapped, struct json_writer *w);
 /* The members of docker's NetworkSettings (without the braces' key): Networks, Ports, IPAddress, Gateway, MacAddress ... */
 void net_result_json(const struct net_result *r, struct json_writer *w);
 

@@ -127,3 +127,18 @@ char *net_ports_text(const struct net_port *ports, size_t n)
 	}
 	return buf_take(&b);
 }
+
+void net_ports_json(const struct net_port *ports, size_t n, struct json_writer *w)
+{
+	json_begin_array(w);
+	for (size_t i = 0; i < n; i++) {
+		json_begin_object(w);
+		json_kv_string(w, "host_ip", ports[i].host_ip ? ports[i].host_ip : "");
+		json_kv_u64(w, "container_port", ports[i].container_port);
+		json_kv_u64(w, "host_port", ports[i].host_port);
+		json_kv_u64(w, "range", ports[i].n);
+		json_kv_string(w, "protocol", name_of(protocols, ports[i].protocol));
+		json_end_object(w);
+	}
+	json_end_array(w);
+}

@@ -4,12 +4,13 @@
 
 #include <netinet/in.h>
 
-static void put_binding(struct json_writer *w, const struct net_port *p, uint16_t k)
+/* Asked for, a port that any free one may serve is written as "". */
+static void put_binding(struct json_writer *w, const struct net_port *p, uint16_t k, bool mapped)
 {
-	AUTO_FREE char *port = xasprintf("%u", p->host_port + k);
+	AUTO_FREE char *port = p->host_port ? xasprintf("%u", p->host_port + k) : xstrdup("");
 
 	json_begin_object(w);
-	json_kv_string(w, "HostIp", p->host_ip ? p->host_ip : "0.0.0.0");
+	json_kv_string(w, "HostIp", p->host_ip ? p->host_ip : mapped ? "0.0.0.0" : "");
 	json_kv_string(w, "HostPort", port);
 	json_end_object(w);
 }
@@ -19,32 +20,38 @@ static bool same_inner(const struct net_port *p, unsigned port, uint16_t protoco
 	return p->protocol == protocol && port >= p->container_port && port < (unsigned)p->container_port + p->n;
 }
 
-static bool seen_before(const struct net_result *r, size_t i, unsigned port)
+static bool seen_before(const struct net_port *v, size_t i, unsigned port)
 {
 	for (size_t k = 0; k < i; k++)
-		if (same_inner(&r->ports[k], port, r->ports[i].protocol))
+		if (same_inner(&v[k], port, v[i].protocol))
 			return true;
 	return false;
 }
 
-static void put_ports(const struct net_result *r, struct json_writer *w)
+/* All that serve one port of the container. */
+static void put_inner(struct json_writer *w, const struct net_port *v, size_t n, size_t first, unsigned port, bool mapped)
 {
-	json_key(w, "Ports");
-	json_begin_object(w);
-	for (size_t i = 0; i < r->n_ports; i++)
-		for (uint16_t k = 0; k < r->ports[i].n; k++) {
-			unsigned port = (unsigned)r->ports[i].container_port + k;
-			const char *proto = r->ports[i].protocol == IPPROTO_UDP ? "udp" : r->ports[i].protocol == IPPROTO_SCTP ? "sctp" : "tcp";
-			AUTO_FREE char *key = xasprintf("%u/%s", port, proto);
+	uint16_t protocol = v[first].protocol;
+	AUTO_FREE char *key =
+		xasprintf("%u/%s", port, protocol == IPPROTO_UDP ? "udp" : protocol == IPPROTO_SCTP ? "sctp" : "tcp");
 
-			if (seen_before(r, i, port))
-				continue;
-			json_key(w, key);
-			json_begin_array(w);
-			for (size_t o = i; o < r->n_ports; o++)
-				if (same_inner(&r->ports[o], port, r->ports[i].protocol))
-					put_binding(w, &r->ports[o], (uint16_t)(port - r->ports[o].container_port));
-			json_end_array(w);
+	json_key(w, key);
+	json_begin_array(w);
+	for (size_t i = first; i < n; i++)
+		if (same_inner(&v[i], port, protocol))
+			put_binding(w, &v[i], (uint16_t)(port - v[i].container_port), mapped);
+	json_end_array(w);
+}
+
+void net_bindings_json(const struct net_port *v, size_t n, bool mapped, struct json_writer *w)
+{
+	json_begin_object(w);
+	for (size_t i = 0; i < n; i++)
+		for (uint16_t k = 0; k < v[i].n; k++) {
+			unsigned port = (unsigned)v[i].container_port + k;
+
+			if (!seen_before(v, i, port))
+				put_inner(w, v, n, i, port, mapped);
 		}
 	json_end_object(w);
 }
@@ -62,7 +69,8 @@ static void put_addresses(const struct net_interface *i, struct json_writer *w)
 
 void net_result_json(const struct net_result *r, struct json_writer *w)
 {
-	put_ports(r, w);
+	json_key(w, "Ports");
+	net_bindings_json(r->ports, r->n_ports, true, w);
 	put_addresses(r->n_ifs ? &r->ifs[0] : NULL, w);
 	json_key(w, "Networks");
 	json_begin_object(w);

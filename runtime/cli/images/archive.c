@@ -269,7 +269,7 @@ static int run_import(struct image_cli *cli, void *target, char **operands, stru
 	AUTO_IMAGE struct store_image image = { 0 };
 	AUTO_FREE char *name = NULL;
 	AUTO_CLOSE int fd = -1;
-	char hex[DIGEST_HEX_LEN], now[STR_TIME_LEN];
+	char id[DIGEST_TEXT_LEN], now[STR_TIME_LEN];
 	const char *names[1];
 	int r = read_changes(&i, target, err);
 
@@ -286,7 +286,7 @@ static int run_import(struct image_cli *cli, void *target, char **operands, stru
 	if (r < 0)
 		return r;
 	image_event(cli, "import", &image, name);
-	printf("%s\n", digest_hex(&image.config, hex));
+	printf("%s\n", digest_text(&image.config, id));
 	return 0;
 }
 

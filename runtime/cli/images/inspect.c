@@ -53,6 +53,28 @@ static void write_raw(struct json_writer *w, const char *key, const struct json 
 	json_raw(w, b.len ? b.p : otherwise);
 }
 
+/* The config's "config" as it is, and what it lacks, empty: templates may ask for any of it. */
+static void write_config(struct json_writer *w, const struct json *config)
+{
+	static const char *const empty[][2] = { { "User", "\"\"" }, { "ExposedPorts", "{}" }, { "Env", "[]" }, { "Entrypoint", "[]" },
+						{ "Cmd", "[]" }, { "Volumes", "{}" }, { "WorkingDir", "\"\"" }, { "Labels", "{}" },
+						{ "StopSignal", "\"\"" }, { "OnBuild", "[]" }, { "Healthcheck", "null" } };
+	bool object = config && config->type == JSON_OBJECT;
+
+	json_key(w, "Config");
+	json_begin_object(w);
+	for (const struct json *k = object ? config->u.kids.first : NULL; k; k = k->next)
+		if (k->type != JSON_NULL)
+			write_raw(w, k->key, k, "null");
+	for (size_t i = 0; i < ARRAY_SIZE(empty); i++) {
+		const struct json *have = object ? json_get(config, empty[i][0]) : NULL;
+
+		if (!have || have->type == JSON_NULL)
+			write_raw(w, empty[i][0], NULL, empty[i][1]);
+	}
+	json_end_object(w);
+}
+
 static void write_driver(struct json_writer *w, const struct store *s, const struct store_image *i)
 {
 	char hex[DIGEST_HEX_LEN];
@@ -84,7 +106,7 @@ static void write_image(struct json_writer *w, const struct store *s, const stru
 	json_kv_string(w, "Parent", "");
 	json_kv_string(w, "Comment", comment);
 	json_kv_string(w, "Created", c->created);
-	write_raw(w, "Config", config, "{}");
+	write_config(w, config);
 	json_kv_string(w, "Version", "");
 	json_kv_string(w, "Author", c->author);
 	json_kv_string(w, "Architecture", c->architecture);

@@ -1,0 +1,62 @@
+#!/usr/bin/env bats
+# shellcheck shell=bash disable=SC2030,SC2031,SC2016
+# SPDX-License-Identifier: Apache-2.0
+# What scripts written for docker and podman read from the command: members, templates, filters, times.
+
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup_file() { make_store; }
+setup() {
+	need_root
+	command -v conmon >/dev/null || skip "containers in the background need conmon"
+	T=$BATS_TEST_TMPDIR
+}
+teardown() { remove_all; }
+
+back() { brig run -d --network none "$@"; }
+
+@test "inspect: the members that scripts read" {
+	brig create --name c --network none -p 8080:80 -p 81/udp -v vol:/v --tmpfs /t:size=1m --ulimit nofile=10:20 --device /dev/null:/dev/n:r \
+		--health-cmd true --label a=b --sysctl net.ipv4.ip_forward=1 full 2>/dev/null
+	is() { [ "$(brig inspect -f "$1" c)" = "$2" ] || { echo "$1 is $(brig inspect -f "$1" c)"; return 1; }; }
+	is '{{json .HostConfig.PortBindings}}' '{"80/tcp":[{"HostIp":"","HostPort":"8080"}],"81/udp":[{"HostIp":"","HostPort":""}]}'
+	is '{{index .Config.Healthcheck.Test 1}} {{.Config.Healthcheck.Interval}}' '/bin/sh 30000000000'
+	is '{{.Config.Volumes}} {{.Config.ExposedPorts}}' 'map[/data:map[]] map[]'
+	is '{{.HostConfig.Tmpfs}} {{.HostConfig.Sysctls}}' 'map[/t:size=1m] map[net.ipv4.ip_forward:1]'
+	is '{{range .HostConfig.Ulimits}}{{.Name}} {{.Soft}} {{.Hard}}{{end}}' 'nofile 10 20'
+	is '{{range .HostConfig.Devices}}{{.PathOnHost}} {{.PathInContainer}} {{.CgroupPermissions}}{{end}}' '/dev/null /dev/n r'
+	is '{{.Config.Labels.none}}{{index .Config.Labels "a"}}' '<no value>b'
+	is '{{if .Config.Labels.none}}wrong{{end}}' ''
+	is '{{.GraphDriver.Name}} {{.HostConfig.IpcMode}} {{.OCIRuntime}} {{.IsInfra}} {{len .ExecIDs}}' 'erofs shareable brig-oci false 0'
+	[ "$(brig image inspect -f '{{.Config.Cmd}}{{.Config.Entrypoint}}{{.Config.User}}{{.Config.Labels}}' bb)" = '[][]map[]' ]
+}
+
+@test "ps: json for podman's users, lines for docker's" {
+	brig create --name c --network none --label a=b --label shape=flat -v vol:/v bb sleep 1
+	[ "$(brig ps -a --format json | jq -r '.[0] | .Names[0], .Command[1], .Labels.a, .State, .Mounts[0]' | tr '\n' ' ')" = "c 1 b created /v " ]
+	[ "$(brig ps -a --format '{{json .}}' | jq -r '.Names, .Labels')" = $'c\na=b,shape=flat' ]
+	[ "$(brig ps -a --format '{{.Label "shape"}} {{.Label "x"}}{{.Mounts}} {{.Networks}}')" = "flat vol none" ]
+	[[ $(brig ps -a --format '{{.CreatedAt}}') =~ ^[0-9-]{10}\ [0-9:]{8}\ [+-][0-9]{4}\ [A-Z]+$ ]]
+}
+
+@test "ps: filters by name, port, health" {
+	brig create --name web --network none -p 8080-8082:80-82 bb true 2>/dev/null
+	brig create --name web2 --network none --expose 99/udp bb true
+	names() { brig ps -a --sort names --format '{{.Names}}' -f "$1" | tr '\n' ' '; }
+	[ "$(names name=web)" = "web web2 " ]
+	[ "$(names 'name=^web$')" = "web " ]
+	[ "$(names 'name=^/web$')" = "web " ]
+	[ "$(names publish=81)" = "web " ]
+	[ "$(names expose=99/udp)" = "web2 " ]
+	[ -z "$(names publish=99)" ]
+	[ "$(names health=none)" = "web web2 " ]
+}
+
+@test "logs: docker's -n, times without a zone" {
+	brig run --name l --network none bb sh -c 'echo 1; echo 2; echo 3' >/dev/null
+	[ "$(brig logs -n 1 l)" = 3 ]
+	[ "$(brig logs -n l | head -1)" = "l 1" ]
+	[ "$(brig logs --since "$(date -d '1 hour ago' +%Y-%m-%dT%H:%M:%S)" l | wc -l)" = 3 ]
+	[ -z "$(brig logs --since "$(date -d '1 hour' +%Y-%m-%dT%H:%M)" l)" ]
+}
