@@ -216,12 +216,33 @@ static int put_dir(struct walk *w, int dir_fd, const char *name, const char *pat
 	return put_contents(w, fd, path, depth);
 }
 
+/* Is this the root of a mount? STATX_MNT_ID is of Linux 5.8: before, nothing is. */
+static bool is_mounted(int dir_fd, const char *name)
+{
+	struct statx here, there;
+
+	return statx(dir_fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &here) == 0 &&
+	       statx(dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_MNT_ID, &there) == 0 &&
+	       (here.stx_mask & there.stx_mask & STATX_MNT_ID) && here.stx_mnt_id != there.stx_mnt_id;
+}
+
+/* What a mount hides cannot be seen: an empty file or directory stands for it. */
+static int put_mount_point(struct walk *w, const char *path, const struct stat *st)
+{
+	struct stat empty = { .st_mode = S_ISDIR(st->st_mode) ? S_IFDIR | 0755 : S_IFREG | 0644, .st_mtim = st->st_mtim };
+	CLEANUP(cleanup_entry) struct archive_entry *e = new_entry(path, &empty);
+
+	return put_header(w, e, path);
+}
+
 static int put_any(struct walk *w, int dir_fd, const char *name, const char *path, unsigned depth)
 {
 	struct stat st;
 
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(w->err, -errno, "look at '%s'", path);
+	if (w->t->one_mount && is_mounted(dir_fd, name))
+		return put_mount_point(w, path, &st);
 	if (S_ISDIR(st.st_mode))
 		return put_dir(w, dir_fd, name, path, depth);
 	if (S_ISREG(st.st_mode))

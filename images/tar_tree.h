@@ -13,6 +13,7 @@
  */
 struct tar_tree {
 	bool overlay;
+	bool one_mount; /* what is mounted below stays out: directories are empty, files have no contents */
 	int (*write)(void *ctx, const void *data, size_t n); /* takes all; negative ends it */
 	void *ctx;
 };

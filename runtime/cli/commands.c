@@ -9,16 +9,20 @@
 #include <errno.h>
 #include <unistd.h>
 
+/* clang-format off */
 const struct cli_command *const cli_commands[] = {
-	&cli_attach,	      &cli_cleanup,	    &cli_commit, &cli_container_prune, &cli_cp,	       &cli_create,	   &cli_diff,
-	&cli_events,	      &cli_exec_verb,	    &cli_healthcheck_monitor, &cli_healthcheck_run, &cli_info,	   &cli_inspect,
-	&cli_kill,	      &cli_logs,	    &cli_monitor,	  &cli_network_create, &cli_network_inspect, &cli_network_ls,
-	&cli_network_prune,   &cli_network_rm,	    &cli_pause,		  &cli_port,	       &cli_ps,		   &cli_rename,
-	&cli_restart,	      &cli_rm,		    &cli_run,		  &cli_start,	       &cli_stats,	   &cli_stop,
-	&cli_top,	      &cli_unpause,	    &cli_update,	  &cli_version,	       &cli_volume_create, &cli_volume_inspect,
-	&cli_volume_ls,	      &cli_volume_prune,    &cli_volume_rm,	  &cli_wait,
+	&cli_attach, &cli_cleanup, &cli_commit, &cli_container_exists, &cli_container_inspect,
+	&cli_container_prune, &cli_cp, &cli_create, &cli_diff, &cli_events, &cli_exec_verb, &cli_export,
+	&cli_healthcheck_monitor, &cli_healthcheck_run, &cli_info, &cli_inspect, &cli_kill, &cli_logs,
+	&cli_monitor, &cli_network_create, &cli_network_exists, &cli_network_inspect, &cli_network_ls,
+	&cli_network_prune, &cli_network_rm, &cli_pause, &cli_port, &cli_ps, &cli_rename, &cli_restart,
+	&cli_rm, &cli_run, &cli_start, &cli_stats, &cli_stop, &cli_system_df, &cli_system_prune, &cli_top,
+	&cli_unpause, &cli_update, &cli_version, &cli_volume_create, &cli_volume_exists,
+	&cli_volume_export, &cli_volume_import, &cli_volume_inspect, &cli_volume_ls, &cli_volume_prune,
+	&cli_volume_rm, &cli_wait,
 	NULL,
 };
+/* clang-format on */
 
 const struct cli_foreign cli_foreign[] = {
 	{ "fsck", "brig-images", "check every byte of the image store" },
@@ -91,10 +95,8 @@ static void help_of_program(FILE *out)
 			f++;
 		}
 	}
-	fprintf(out, "   %-11s %s\n", "container", "manage containers: every command above that works on them, and prune");
-	fprintf(out, "   %-11s %s\n", "healthcheck", "run a container's health check: run");
-	fprintf(out, "   %-11s %s\n", "network", "manage networks: create, inspect, ls, prune, rm");
-	fprintf(out, "   %-11s %s\n", "volume", "manage volumes: create, inspect, ls, prune, rm");
+	for (const struct cli_group *g = cli_groups; g->name; g++)
+		fprintf(out, "   %-11s %s\n", g->name, g->help);
 	fprintf(out, "   %-11s %s\n\nGlobal options:\n", "help", "show this help, or that of a command");
 	options_help(cli_global_rows, out);
 }

@@ -76,6 +76,15 @@ struct cli_foreign {
 extern const struct cli_foreign cli_foreign[];
 const struct cli_foreign *cli_foreign_find(const char *name);
 
+/* Words that stand before verbs: "network ls". The verbs are commands of that name, and some that stand alone, too. */
+struct cli_group {
+	const char *name, *help;
+};
+extern const struct cli_group cli_groups[]; /* ends with a NULL name */
+const struct cli_group *cli_group_find(const char *name);
+const struct cli_command *cli_group_command(const struct cli_group *g, const char *verb);
+void cli_group_help(const struct cli_group *g, FILE *out);
+
 /* Help of the program (NULL) or of one command. */
 void cli_help(const struct cli_command *c, FILE *out);
 
@@ -99,9 +108,12 @@ void cli_report(struct err *err, int *code);
 /* network_verbs.c, volume_verbs.c, health.c: groups, "network ls" */
 extern const struct cli_command cli_network_create, cli_network_inspect, cli_network_ls, cli_network_prune, cli_network_rm;
 extern const struct cli_command cli_volume_create, cli_volume_inspect, cli_volume_ls, cli_volume_prune, cli_volume_rm;
+extern const struct cli_command cli_container_exists, cli_network_exists, cli_volume_exists; /* exists.c */
+extern const struct cli_command cli_export, cli_volume_export, cli_volume_import;	       /* tar_stream.c */
+extern const struct cli_command cli_system_df, cli_system_prune;			       /* system_df.c, system_prune.c */
 extern const struct cli_command cli_healthcheck_monitor, cli_healthcheck_run;
 extern const struct cli_command cli_commit, cli_cp, cli_diff, cli_events, cli_port, cli_rename, cli_stats, cli_top, cli_update;
-extern const struct cli_command cli_attach, cli_cleanup, cli_container_prune, cli_create, cli_exec_verb, cli_info, cli_inspect, cli_kill, cli_logs, cli_monitor,
+extern const struct cli_command cli_attach, cli_cleanup, cli_container_inspect, cli_container_prune, cli_create, cli_exec_verb, cli_info, cli_inspect, cli_kill, cli_logs, cli_monitor,
 	cli_pause, cli_ps, cli_restart, cli_rm, cli_run, cli_start, cli_stop, cli_unpause, cli_version, cli_wait;
 
 #endif

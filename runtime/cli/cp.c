@@ -2,7 +2,8 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/path.h"
-#include "runtime/cli/launch.h"
+#include "runtime/cli/container_root.h"
+#include "runtime/cli/tar_stream.h"
 #include "runtime/cli/tree_copy.h"
 
 #include <errno.h>
@@ -55,44 +56,9 @@ static struct side parse_side(const char *text)
 	return s;
 }
 
-static int open_stopped(struct record *r, struct err *err)
-{
-	AUTO_FREE char *upper = xasprintf("%s/upper", r->dir), *work = xasprintf("%s/work", r->dir);
-	struct store_rootfs_options o = { .upper = upper, .work = work };
-	AUTO_IMAGE struct store_image image = { 0 };
-	struct digest d;
-	int x = cli_open_store(r->cli, err);
-
-	if (x == 0)
-		x = digest_parse(r->manifest, &d, err);
-	if (x == 0)
-		x = store_read_image(&r->cli->store, &d, &image, err);
-	if (x < 0)
-		return x;
-	if ((mkdir(upper, 0755) < 0 || mkdir(work, 0755) < 0) && errno != EEXIST)
-		return err_sys(err, -errno, "make '%s'", upper);
-	return store_rootfs_mount(&r->cli->store, &image, &o, err);
-}
-
-static int open_running(const struct container *c, struct err *err)
-{
-	AUTO_FREE char *path = xasprintf("/proc/%d/root", c->pid);
-	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 ? err_sys(err, -errno, "open the container's root") : fd;
-}
-
 static int open_container(struct cli *cli, struct side *s, struct err *err)
 {
-	CLEANUP(cleanup_container) struct container *c = NULL;
-	AUTO_RECORD struct record *r = NULL;
-	int x = record_load(cli, s->container, false, &r, err);
-	enum record_state state;
-
-	if (x < 0)
-		return x;
-	state = record_state(r, &c);
-	s->root_fd = c && (state == RECORD_RUNNING || state == RECORD_PAUSED) ? open_running(c, err) : open_stopped(r, err);
+	s->root_fd = container_root_open(cli, s->container, err);
 	return s->root_fd < 0 ? s->root_fd : 0;
 }
 
@@ -221,17 +187,11 @@ static int copy(const struct cp_options *o, const struct side *from, const struc
 	return r < 0 ? err_wrap(err, "copy '%s' to '%s'", from->path, to->path) : 0;
 }
 
-/* tar streams are the image program's business: it has the reader and the writer. It enters the directory before it reads a byte. */
 static int hand_over(const struct side *s, bool out, const struct cp_options *o, struct err *err)
 {
-	static char program[] = "brig-images", verb_out[] = "tar-out", verb_in[] = "tar-in", archive[] = "--archive";
 	AUTO_FREE char *path = absolute(s);
-	AUTO_FREE char *fd = xasprintf("%d", s->root_fd);
-	char *argv[6] = { program, out ? verb_out : verb_in, fd, path, o->archive ? archive : NULL, NULL };
 
-	if (fcntl(s->root_fd, F_SETFD, 0) < 0)
-		return err_sys(err, -errno, "hand the root on");
-	return cli_exec(program, argv, err);
+	return tar_stream(out ? TAR_OUT : TAR_IN, s->root_fd, path, o->archive ? "--archive" : NULL, err);
 }
 
 static int run(struct cli *cli, void *target, char **operands, struct err *err)

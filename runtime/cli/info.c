@@ -47,9 +47,25 @@ static int print(const char *format, const struct buf *json, const char *plain, 
 	return r < 0 ? r : cli_print(out.p, err);
 }
 
-static void write_host(struct cli *cli, struct json_writer *w)
+static const char *cgroup_version(void)
+{
+	return access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0 ? "v2" : "v1";
+}
+
+static const char *go_arch(const char *machine)
+{
+	return str_eq(machine, "x86_64") ? "amd64" : str_eq(machine, "aarch64") ? "arm64" : machine;
+}
+
+static const char *manager_name(const struct cli *cli)
 {
 	static const char *const managers[] = { [CGROUP_CGROUPFS] = "cgroupfs", [CGROUP_SYSTEMD] = "systemd", [CGROUP_DISABLED] = "disabled" };
+
+	return managers[cli->oci.manager];
+}
+
+static void write_host(struct cli *cli, struct json_writer *w)
+{
 	struct utsname u = { 0 };
 	struct sysinfo s = { 0 };
 
@@ -57,55 +73,110 @@ static void write_host(struct cli *cli, struct json_writer *w)
 	(void)sysinfo(&s);
 	json_key(w, "host");
 	json_begin_object(w);
-	json_kv_string(w, "arch", u.machine);
+	json_kv_string(w, "arch", go_arch(u.machine));
 	json_kv_string(w, "os", "linux");
 	json_kv_string(w, "kernel", u.release);
 	json_kv_string(w, "hostname", u.nodename);
 	json_kv_i64(w, "cpus", sysconf(_SC_NPROCESSORS_ONLN));
 	json_kv_u64(w, "memTotal", (uint64_t)s.totalram * s.mem_unit);
 	json_kv_u64(w, "memFree", (uint64_t)s.freeram * s.mem_unit);
-	json_kv_string(w, "cgroupManager", managers[cli->oci.manager]);
-	json_kv_string(w, "cgroupVersion", access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0 ? "v2" : "v1");
+	json_kv_string(w, "cgroupManager", manager_name(cli));
+	json_kv_string(w, "cgroupVersion", cgroup_version());
+	json_kv_string(w, "cgroupsVersion", cgroup_version());
+	json_kv_string(w, "networkBackend", "brig");
 	json_kv_bool(w, "rootless", cli->oci.rootless);
+	json_key(w, "security");
+	json_begin_object(w);
+	json_kv_bool(w, "rootless", cli->oci.rootless);
+	json_kv_bool(w, "seccompEnabled", true);
+	json_kv_bool(w, "apparmorEnabled", access("/sys/module/apparmor", F_OK) == 0);
+	json_kv_bool(w, "selinuxEnabled", access("/sys/fs/selinux/enforce", F_OK) == 0);
+	json_end_object(w);
+	json_key(w, "ociRuntime");
+	json_begin_object(w);
+	json_kv_string(w, "name", "brig-oci");
+	json_kv_string(w, "version", brig_version);
+	json_end_object(w);
 	json_kv_bool(w, "conmon", monitor_available());
 	json_kv_bool(w, "vm", backend_by_name("vm") != NULL);
 	json_kv_bool(w, "kvm", access("/dev/kvm", R_OK | W_OK) == 0);
 	json_end_object(w);
 }
 
-static int write_store(struct cli *cli, struct json_writer *w, struct err *err)
+struct counts {
+	size_t images, containers, running, paused;
+};
+
+static int count(struct cli *cli, struct counts *ret, struct err *err)
 {
 	struct store_image *images = NULL;
 	struct record **list = NULL;
-	size_t n = 0, n_images = 0, running = 0, paused = 0;
+	size_t n = 0;
 	int r = record_list(cli, &list, &n, err);
 
 	if (r == 0)
-		r = store_list(&cli->store, &images, &n_images, err);
-	if (r < 0)
-		return r;
+		r = store_list(&cli->store, &images, &ret->images, err);
 	for (size_t i = 0; i < n; i++) {
 		enum record_state s = record_state(list[i], NULL);
 
-		running += s == RECORD_RUNNING;
-		paused += s == RECORD_PAUSED;
+		ret->running += s == RECORD_RUNNING;
+		ret->paused += s == RECORD_PAUSED;
 	}
+	ret->containers = n;
+	store_list_done(images, ret->images);
+	record_list_free(list, n);
+	return r;
+}
+
+static void write_store(struct cli *cli, const struct counts *c, struct json_writer *w)
+{
 	json_key(w, "store");
 	json_begin_object(w);
+	json_kv_string(w, "graphDriverName", "erofs");
 	json_kv_string(w, "graphRoot", cli->store.root);
 	json_kv_string(w, "runRoot", cli->oci.root);
-	json_kv_u64(w, "images", n_images);
-	json_key(w, "containers");
+	json_kv_u64(w, "images", c->images);
+	json_key(w, "imageStore");
 	json_begin_object(w);
-	json_kv_u64(w, "number", n);
-	json_kv_u64(w, "running", running);
-	json_kv_u64(w, "paused", paused);
-	json_kv_u64(w, "stopped", n - running - paused);
+	json_kv_u64(w, "number", c->images);
 	json_end_object(w);
+	for (int twice = 0; twice < 2; twice++) {
+		json_key(w, twice ? "containerStore" : "containers");
+		json_begin_object(w);
+		json_kv_u64(w, "number", c->containers);
+		json_kv_u64(w, "running", c->running);
+		json_kv_u64(w, "paused", c->paused);
+		json_kv_u64(w, "stopped", c->containers - c->running - c->paused);
+		json_end_object(w);
+	}
 	json_end_object(w);
-	store_list_done(images, n_images);
-	record_list_free(list, n);
-	return 0;
+}
+
+/* docker's names, which lie at the top. */
+static void write_docker(struct cli *cli, const struct counts *c, struct json_writer *w)
+{
+	struct utsname u = { 0 };
+	struct sysinfo s = { 0 };
+
+	(void)uname(&u);
+	(void)sysinfo(&s);
+	json_kv_string(w, "ServerVersion", brig_version);
+	json_kv_u64(w, "Containers", c->containers);
+	json_kv_u64(w, "ContainersRunning", c->running);
+	json_kv_u64(w, "ContainersPaused", c->paused);
+	json_kv_u64(w, "ContainersStopped", c->containers - c->running - c->paused);
+	json_kv_u64(w, "Images", c->images);
+	json_kv_string(w, "Driver", "erofs");
+	json_kv_string(w, "DockerRootDir", cli->store.root);
+	json_kv_string(w, "CgroupDriver", manager_name(cli));
+	json_kv_string(w, "CgroupVersion", cgroup_version() + 1);
+	json_kv_string(w, "KernelVersion", u.release);
+	json_kv_string(w, "OSType", "linux");
+	json_kv_string(w, "Architecture", u.machine);
+	json_kv_string(w, "Name", u.nodename);
+	json_kv_i64(w, "NCPU", sysconf(_SC_NPROCESSORS_ONLN));
+	json_kv_u64(w, "MemTotal", (uint64_t)s.totalram * s.mem_unit);
+	json_kv_string(w, "DefaultRuntime", "brig-oci");
 }
 
 static void write_version(struct json_writer *w)
@@ -123,14 +194,16 @@ static int run(struct cli *cli, void *target, char **operands UNUSED, struct err
 	const struct info_options *o = target;
 	AUTO_BUF struct buf text = { 0 };
 	struct json_writer w = { .out = &text };
-	int r;
+	struct counts counts = { 0 };
+	int r = count(cli, &counts, err);
 
-	json_begin_object(&w);
-	write_host(cli, &w);
-	r = write_store(cli, &w, err);
 	if (r < 0)
 		return r;
+	json_begin_object(&w);
+	write_host(cli, &w);
+	write_store(cli, &counts, &w);
 	write_version(&w);
+	write_docker(cli, &counts, &w);
 	json_end_object(&w);
 	return print(o->format, &text, NULL, err);
 }
@@ -153,15 +226,17 @@ static int run_version(struct cli *cli UNUSED, void *target, char **operands UNU
 					  BRIG_SPEC_VERSION);
 	struct json_writer w = { .out = &text };
 
-	/* the client is all there is: no daemon */
+	/* there is no daemon: what serves is the client itself */
 	json_begin_object(&w);
-	json_key(&w, "Client");
-	json_begin_object(&w);
-	json_kv_string(&w, "Version", brig_version);
-	json_kv_string(&w, "GitCommit", brig_commit);
-	json_kv_string(&w, "OCISpec", BRIG_SPEC_VERSION);
-	json_kv_string(&w, "Os", "linux");
-	json_end_object(&w);
+	for (int server = 0; server < 2; server++) {
+		json_key(&w, server ? "Server" : "Client");
+		json_begin_object(&w);
+		json_kv_string(&w, "Version", brig_version);
+		json_kv_string(&w, "GitCommit", brig_commit);
+		json_kv_string(&w, "OCISpec", BRIG_SPEC_VERSION);
+		json_kv_string(&w, "Os", "linux");
+		json_end_object(&w);
+	}
 	json_end_object(&w);
 	return print(o->format, &text, plain, err);
 }

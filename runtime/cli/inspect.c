@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/cli/commands.h"
 #include "runtime/cli/inspect.h"
-#include "runtime/cli/template.h"
 
+#include "images/lookup.h"
 #include "runtime/base/mem.h"
+#include "runtime/cli/output.h"
+#include "runtime/cli/template.h"
+#include "runtime/cli/volume.h"
+#include "runtime/net/helper.h"
+#include "runtime/net/network.h"
 
 #include <errno.h>
 
@@ -16,59 +20,125 @@ static const struct option_row rows[] = {
 	OPT_STRING(T, format, "format", 'f', "FORMAT", "json, or a Go template"),
 	OPT_FLAG(T, latest, "latest", 'l', "the newest container"),
 	OPT_FLAG(T, size, "size", 's', "also how much each has written"),
-	OPT_STRING(T, type, "type", 't', "TYPE", "container, image or all (all)"),
+	OPT_STRING(T, type, "type", 't', "TYPE", "container, image, volume, network or all (all)"),
 	OPT_END,
 };
 #undef T
 
-/* An image, then: brig-images knows those, and says what it does not know. */
-static int inspect_image(struct cli *cli, const struct inspect_options *o, char **operands, struct err *err)
-{
-	AUTO_FREE const char **words = NULL;
-	size_t n = 0, globals = 0, names = 0;
-	char *const *argv;
+/* ---- what a name may mean, in this order. Each writes one object; -ENOENT: there is none ---- */
 
-	while (cli->globals[globals])
-		globals++;
-	while (operands[names])
-		names++;
-	words = xcalloc(globals + names + 8, sizeof(*words));
-	words[n++] = "brig-images";
-	for (size_t i = 0; i < globals; i++)
-		words[n++] = cli->globals[i];
-	words[n++] = "image";
-	words[n++] = "inspect";
-	if (o->format) {
-		words[n++] = "--format";
-		words[n++] = o->format;
-	}
-	for (size_t i = 0; i < names; i++)
-		words[n++] = operands[i];
-	memcpy(&argv, &words, sizeof(argv));
-	return cli_exec("brig-images", argv, err);
+static int one_container(struct cli *cli, const struct inspect_options *o, const char *name, struct json_writer *w, struct err *err)
+{
+	AUTO_RECORD struct record *r = NULL;
+	int x = record_load(cli, name, false, &r, err);
+
+	return x < 0 ? x : inspect_container(r, o->size, w, err);
 }
 
-static int print(const struct inspect_options *o, const struct buf *text, struct err *err)
+/* brig-images writes an array with the one. */
+static int take_image(const struct buf *out, struct json_writer *w, struct err *err)
 {
 	CLEANUP(arena_done) struct arena a = { 0 };
-	AUTO_BUF struct buf out = { 0 };
-	AUTO_TEMPLATE struct template *t = NULL;
+	AUTO_BUF struct buf text = { 0 };
 	struct json *tree;
-	int r = json_parse(&a, "inspect", text->p, text->len, &tree, err);
+
+	if (json_parse(&a, "brig-images", out->p ? out->p : "", out->len, &tree, err) < 0)
+		return -EINVAL;
+	if (tree->type != JSON_ARRAY || !tree->u.kids.n)
+		return err_set(err, EPROTO, "brig-images inspect wrote no image");
+	template_json(tree->u.kids.first, false, &text);
+	json_raw(w, text.p);
+	return 0;
+}
+
+static int one_image(struct cli *cli, const struct inspect_options *o UNUSED, const char *name, struct json_writer *w, struct err *err)
+{
+	struct helper_io io = { .max = 32U << 20, .extra_fd = -1, .timeout_ms = 60000 };
+	AUTO_FREE char *program = NULL;
+	struct store_image image = { 0 };
+	char **argv = NULL;
+	int r = cli_open_store(cli, err);
+
+	/* quickly, and without the program, when there is none */
+	if (r == 0)
+		r = lookup_image(&cli->store, name, &image, NULL, err);
+	store_image_done(&image);
+	if (r == 0)
+		r = cli_find_program("brig-images", &program, err);
+	if (r < 0)
+		return r;
+	strings_add(&argv, "brig-images");
+	for (char **g = cli->globals; *g; g++)
+		strings_add(&argv, *g);
+	strings_add(&argv, "image");
+	strings_add(&argv, "inspect");
+	strings_add(&argv, name);
+	io.argv = (const char *const *)argv;
+	r = helper_talk(program, &io);
+	if (r != 0)
+		r = err_set(err, r < 0 ? -r : EIO, "inspect image '%s': %s", name, helper_words(io.err.p ? io.err.p : (char[]){ "" }));
+	else
+		r = take_image(&io.out, w, err);
+	strings_free(argv);
+	buf_done(&io.out);
+	buf_done(&io.err);
+	return r;
+}
+
+static int one_volume(struct cli *cli, const struct inspect_options *o UNUSED, const char *name, struct json_writer *w, struct err *err)
+{
+	AUTO_FREE char *dir = NULL;
+	struct volume v = { 0 };
+	int r = cli_open_store(cli, err);
 
 	if (r < 0)
 		return r;
-	if (!o->format || str_eq(o->format, "json")) {
-		template_json(tree, true, &out);
-		buf_add(&out, "\n");
-		return cli_print(out.p, err);
+	dir = xasprintf("%s/volumes", cli->store.root);
+	r = volume_load(dir, name, &v, err);
+	if (r == 0)
+		volume_json(&v, w);
+	volume_done(&v);
+	return r;
+}
+
+static int one_network(struct cli *cli, const struct inspect_options *o UNUSED, const char *name, struct json_writer *w, struct err *err)
+{
+	AUTO_NETWORK struct network n = { 0 };
+	struct net_env env;
+	int r;
+
+	net_env_init(&env, cli->run_dir, cli->oci.rootless);
+	r = network_find(&env, name, &n, err);
+	if (r == 0)
+		network_json(&env, &n, w);
+	net_env_done(&env);
+	return r;
+}
+
+static const struct kind {
+	const char *name;
+	int (*inspect)(struct cli *cli, const struct inspect_options *o, const char *name, struct json_writer *w, struct err *err);
+} kinds[] = {
+	{ "container", one_container }, { "image", one_image }, { "volume", one_volume }, { "network", one_network },
+};
+
+static int any_kind(struct cli *cli, const struct inspect_options *o, const char *name, struct json_writer *w, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		int r = kinds[i].inspect(cli, o, name, w, err);
+
+		if (r != -ENOENT && r != -EINVAL) /* -EINVAL: no name for one of these */
+			return r;
 	}
-	r = template_parse(o->format, &t, err);
-	for (const struct json *k = tree->u.kids.first; k && r == 0; k = k->next) {
-		r = template_run(t, k, &out, err);
-		buf_add(&out, "\n");
-	}
-	return r < 0 ? r : cli_print(out.p, err);
+	return err_set(err, ENOENT, "no such object: \"%s\"", name);
+}
+
+static int one(struct cli *cli, const struct inspect_options *o, const char *name, struct json_writer *w, struct err *err)
+{
+	for (size_t i = 0; o->type && i < ARRAY_SIZE(kinds); i++)
+		if (str_eq(o->type, kinds[i].name))
+			return kinds[i].inspect(cli, o, name, w, err);
+	return any_kind(cli, o, name, w, err);
 }
 
 static int newest(struct cli *cli, struct json_writer *w, const struct inspect_options *o, struct err *err)
@@ -85,49 +155,60 @@ static int newest(struct cli *cli, struct json_writer *w, const struct inspect_o
 	return r;
 }
 
+static int check_type(const char *type, struct err *err)
+{
+	bool known = !type || str_eq(type, "all");
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		known |= type && str_eq(type, kinds[i].name);
+	return known ? 0 : err_set(err, EINVAL, "--type '%s': must be container, image, volume, network or all", type);
+}
+
 static int run(struct cli *cli, void *target, char **operands, struct err *err)
 {
 	const struct inspect_options *o = target;
-	bool images = !o->type || str_eq(o->type, "all"), found = false;
 	AUTO_BUF struct buf text = { 0 };
 	struct json_writer w = { .out = &text };
-	struct err one = { 0 };
-	int code = 0, r = 0;
+	int code = 0, r = check_type(o->type, err);
 
-	if (o->type && str_eq(o->type, "image"))
-		return inspect_image(cli, o, operands, err);
-	if (o->type && !images && !str_eq(o->type, "container"))
-		return err_set(err, EINVAL, "--type '%s': must be container, image or all", o->type);
+	if (r < 0)
+		return r;
 	if (!*operands && !o->latest)
-		return err_set(err, EINVAL, "brig inspect needs the name or ID of a container or image");
+		return err_set(err, EINVAL, "brig inspect needs the name or ID of a container, image, volume or network");
 	json_begin_array(&w);
 	if (o->latest)
 		r = newest(cli, &w, o, err);
 	for (char **name = operands; *name && r == 0; name++) {
-		AUTO_RECORD struct record *rec = NULL;
-		int x = record_load(cli, *name, false, &rec, &one);
+		struct err e = { 0 };
 
-		if (x == -ENOENT && images && !found)
-			return inspect_image(cli, o, name, err);
-		if (x == 0)
-			x = inspect_container(rec, o->size, &w, &one);
-		found |= x == 0;
-		if (x < 0)
-			cli_report(&one, &code);
+		if (one(cli, o, *name, &w, &e) < 0)
+			cli_report(&e, &code);
 	}
 	json_end_array(&w);
 	if (r == 0)
-		r = print(o, &text, err);
+		r = output_objects(o->format, &text, err);
 	return r < 0 ? r : code;
 }
 
 const struct cli_command cli_inspect = {
 	.name = "inspect",
-	.operands = "[OPTIONS] CONTAINER|IMAGE [CONTAINER|IMAGE...]",
-	.help = "show all about containers or images",
+	.operands = "[OPTIONS] NAME [NAME...]",
+	.help = "show all about containers, images, volumes or networks",
 	.options = rows,
 	.target_size = sizeof(struct inspect_options),
 	.max_operands = -1,
-	.container = true,
+	.run = run,
+};
+
+static const struct inspect_options of_containers = { .type = "container" };
+
+const struct cli_command cli_container_inspect = {
+	.name = "container inspect",
+	.operands = "[OPTIONS] CONTAINER [CONTAINER...]",
+	.help = "show all about containers",
+	.options = rows,
+	.target_size = sizeof(struct inspect_options),
+	.defaults = &of_containers,
+	.max_operands = -1,
 	.run = run,
 };

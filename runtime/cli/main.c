@@ -102,75 +102,46 @@ static int unknown_command(const char *name)
 static int help_command(const char *name)
 {
 	const struct cli_command *c = name ? cli_command_find(name) : NULL;
+	const struct cli_group *g = name ? cli_group_find(name) : NULL;
 
+	if (g) {
+		cli_group_help(g, stdout);
+		return EXIT_SUCCESS;
+	}
 	if (name && !c)
 		return unknown_command(name);
 	cli_help(c, stdout);
 	return EXIT_SUCCESS;
 }
 
-static int run_container_group(struct cli *cli, char **words)
+/* "GROUP VERB". What a group does not know itself, it says. */
+static int run_group(struct cli *cli, const struct cli_group *g, char **words)
 {
-	static const struct {
-		const char *alias, *name;
-	} aliases[] = { { "ls", "ps" }, { "list", "ps" }, { "remove", "rm" } };
-	const char *name = words[0];
 	const struct cli_command *c;
 
-	if (!name || str_eq(name, "--help") || str_eq(name, "-h"))
-		return help_command(NULL);
-	for (size_t i = 0; i < ARRAY_SIZE(aliases); i++)
-		name = str_eq(name, aliases[i].alias) ? aliases[i].name : name;
-	if (str_eq(name, "prune"))
-		name = "container-prune";
-	c = cli_command_find(name);
-	return c && c->container ? run_command(cli, c, words + 1) : unknown_command(words[0]);
-}
+	if (!words[1] || str_eq(words[1], "--help") || str_eq(words[1], "-h")) {
+		cli_group_help(g, stdout);
+		return EXIT_SUCCESS;
+	}
+	c = cli_group_command(g, words[1]);
+	if (!c) {
+		AUTO_FREE char *name = xasprintf("%s %s", words[0], words[1]);
 
-static bool is_group(const char *word)
-{
-	return str_eq(word, "healthcheck") || str_eq(word, "network") || str_eq(word, "volume");
-}
-
-/* The commands that are called "GROUP VERB". */
-static int group_help(const char *group)
-{
-	size_t n = strlen(group);
-
-	printf("Usage:\n   brig %s COMMAND [OPTIONS] [ARGUMENTS]\n\nCommands:\n", group);
-	for (const struct cli_command *const *c = cli_commands; *c; c++)
-		if (strncmp((*c)->name, group, n) == 0 && (*c)->name[n] == ' ' && !(*c)->hidden)
-			printf("   %-11s %s\n", (*c)->name + n + 1, (*c)->help);
-	return EXIT_SUCCESS;
-}
-
-static int run_group(struct cli *cli, char **words)
-{
-	static const char *const aliases[][2] = { { "list", "ls" }, { "remove", "rm" } };
-	const char *verb = words[1];
-	AUTO_FREE char *name = NULL;
-	const struct cli_command *c;
-
-	if (!verb || str_eq(verb, "--help") || str_eq(verb, "-h"))
-		return group_help(words[0]);
-	for (size_t i = 0; i < ARRAY_SIZE(aliases); i++)
-		verb = str_eq(verb, aliases[i][0]) ? aliases[i][1] : verb;
-	name = xasprintf("%s %s", words[0], verb);
-	c = cli_command_find(name);
-	return c ? run_command(cli, c, words + 2) : unknown_command(name);
+		return unknown_command(name);
+	}
+	return run_command(cli, c, words + 2);
 }
 
 static int dispatch(struct cli *cli, char **words)
 {
 	const struct cli_command *c = cli_command_find(words[0]);
 	const struct cli_foreign *f = cli_foreign_find(words[0]);
+	const struct cli_group *g = cli_group_find(words[0]);
 
 	if (c)
 		return run_command(cli, c, words + 1);
-	if (str_eq(words[0], "container"))
-		return run_container_group(cli, words + 1);
-	if (is_group(words[0]))
-		return run_group(cli, words);
+	if (g)
+		return run_group(cli, g, words);
 	if (str_eq(words[0], "help"))
 		return words[1] && cli_foreign_find(words[1]) ?
 			       run_foreign(cli, cli_foreign_find(words[1]), (char *[]){ words[1], (char[]){ "--help" }, NULL }) :

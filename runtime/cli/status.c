@@ -36,7 +36,7 @@ char *status_text(const struct record *r, enum record_state s)
 	return since ? xasprintf("Exited (%d) %s ago", (int)r->exit_code, age) : xstrdup("Exited");
 }
 
-static uint64_t tree_bytes(int dir_fd, const char *name)
+uint64_t tree_bytes(int dir_fd, const char *name)
 {
 	AUTO_DIR DIR *dir = dir_open(dir_fd, name);
 	struct dirent *e;

@@ -79,6 +79,8 @@ struct volume {
 	char **users;		       /* container ids, NULL-terminated, or NULL */
 };
 void volume_done(struct volume *v);
+/* What docker's inspect shows, as one object. */
+void volume_json(const struct volume *v, struct json_writer *w);
 
 /* name NULL: 64 random hexadecimal digits. -EEXIST. */
 int volume_create(const char *dir, const char *name, char *const *labels, char *const *options, bool anonymous, struct volume *ret,

@@ -26,34 +26,6 @@ static void list_done(struct volume *v, size_t n)
 	free(v);
 }
 
-static void put_pairs(struct json_writer *w, const char *key, char *const *list)
-{
-	json_key(w, key);
-	json_begin_object(w);
-	for (size_t i = 0; list && list[i]; i++) {
-		const char *eq = strchr(list[i], '=');
-		AUTO_FREE char *name = eq ? xstrndup(list[i], (size_t)(eq - list[i])) : xstrdup(list[i]);
-
-		json_kv_string(w, name, eq ? eq + 1 : "");
-	}
-	json_end_object(w);
-}
-
-static void put_volume(struct json_writer *w, const struct volume *v)
-{
-	json_begin_object(w);
-	json_kv_string(w, "CreatedAt", v->created);
-	json_kv_string(w, "Driver", v->driver);
-	put_pairs(w, "Labels", v->labels);
-	json_kv_string(w, "Mountpoint", v->mountpoint);
-	json_kv_string(w, "Name", v->name);
-	put_pairs(w, "Options", v->options);
-	json_kv_string(w, "Scope", "local");
-	json_kv_bool(w, "Anonymous", v->anonymous);
-	json_kv_u64(w, "MountCount", strings_count(v->users));
-	json_end_object(w);
-}
-
 /* ---- create ---- */
 
 struct create_options_volume {
@@ -178,7 +150,7 @@ static int run_ls(struct cli *cli, void *target, char **operands UNUSED, struct 
 	for (size_t i = 0; r >= 0 && i < n; i++) {
 		r = filter(&v[i], &o->filter, err);
 		if (r > 0)
-			put_volume(&w, &v[i]);
+			volume_json(&v[i], &w);
 	}
 	json_end_array(&w);
 	list_done(v, n);
@@ -223,7 +195,7 @@ static int run_inspect(struct cli *cli, void *target, char **operands, struct er
 		if (volume_load(dir, *operands, &v, &e) < 0)
 			cli_report(&e, &code);
 		else
-			put_volume(&w, &v);
+			volume_json(&v, &w);
 		volume_done(&v);
 	}
 	json_end_array(&w);

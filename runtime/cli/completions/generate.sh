@@ -10,9 +10,26 @@ commands() {
 	"$program" --help | awk '/^Commands:/ { on = 1; next } /^$/ { on = 0 }
 		on { name = $1; sub(/^ *[^ ]+ +/, ""); print name "\t" $0 }'
 }
-# LONG<tab>LETTER<tab>VALUE<tab>HELP of every option of a command ("" for the global ones); "-" for none
+commands_line() { printf ' %s ' "$all_commands"; }
+all_commands=$(commands | cut -f1 | tr '\n' ' ')
+# Commands whose verbs are words of their own, and NAME<tab>HELP of those verbs
+groups='container healthcheck image network system volume'
+group_pattern=$(echo "$groups" | tr ' ' '|')
+verbs() {
+	"$program" "$1" --help | awk '/^Commands:/ { on = 1; next } /^$/ { on = 0 }
+		on { name = $1; sub(/^ *[^ ]+ +/, ""); print name "\t" $0 }'
+}
+# Those that are no commands of their own: the others' options are told there
+own_verbs() {
+	verbs "$1" | cut -f1 | while read -r v; do
+		case "$1 $(commands_line)" in container*" $v "*) ;; *) echo "$v" ;; esac
+	done
+}
+is_group() { case " $groups " in *" $1 "*) ;; *) return 1 ;; esac; }
+# LONG<tab>LETTER<tab>VALUE<tab>HELP of every option of a command, of one word or two ("" for the global ones); "-" for none
 options() {
-	"$program" ${1:+"$1"} --help 2>/dev/null | awk '/^(Global options|Options):/ { on = 1; next } /^$/ { on = 0 }
+	# shellcheck disable=SC2086
+	"$program" $1 --help 2>/dev/null | awk '/^(Global options|Options):/ { on = 1; next } /^$/ { on = 0 }
 		on {
 			line = $0; sub(/^ +/, "", line)
 			cut = match(line, /  +/); head = substr(line, 1, cut - 1); help = substr(line, cut + RLENGTH)
@@ -29,24 +46,39 @@ taking() { # those of the global ones that take a value
 	options '' | awk -F'\t' '$3 != "-" { printf "%s--%s", s, $1; s = "|" }'
 }
 # Commands of other programs: their options are theirs to tell
-case_skip() { ! "$program" "$1" --help 2>/dev/null | head -n 1 | grep -q "^brig $1: "; }
+case_skip() { is_group "$1" || ! "$program" "$1" --help 2>/dev/null | head -n 1 | grep -q "^brig $1: "; }
 
 containers='attach|exec|inspect|kill|logs|pause|port|restart|rename|rm|start|stats|stop|top|unpause|update|wait'
 images='create|history|push|rmi|run|save|tag|untag'
+
+prefixed() { echo ":$1" | sed 's/|/|:/g'; }
 
 bash_completion() {
 	cat <<-EOF
 	# bash completion for brig; made by generate.sh
 	_brig() {
-	    local cur=\${COMP_WORDS[COMP_CWORD]} verb= i global=()
+	    local cur=\${COMP_WORDS[COMP_CWORD]} verb= group= i global=()
 	    for ((i = 1; i < COMP_CWORD; i++)); do
 	        case \${COMP_WORDS[i]} in
 	        $(taking)) global+=("\${COMP_WORDS[i]}" "\${COMP_WORDS[i+1]}"); ((i++)) ;;
-	        -* | container) ;;
+	        -*) ;;
+	        $group_pattern) group=\${COMP_WORDS[i]} verb=\${COMP_WORDS[i+1]:-}; ((i + 1 < COMP_CWORD)) || verb=; break ;;
 	        *) verb=\${COMP_WORDS[i]}; break ;;
 	        esac
 	    done
-	    case \$verb in
+	    case \$group:\$verb in
+	EOF
+	for g in $groups; do
+		printf "    %s:) COMPREPLY=(\$(compgen -W '%s' -- \"\$cur\")); return ;;\n" "$g" "$(verbs "$g" | cut -f1 | tr '\n' ' ')"
+	done
+	for g in $groups; do
+		own_verbs "$g" | while read -r v; do
+			printf "    %s:%s) [[ \$cur = -* ]] && { COMPREPLY=(\$(compgen -W '%s' -- \"\$cur\")); return; } ;;\n" "$g" "$v" "$(words "$g $v")"
+		done
+	done
+	cat <<-EOF
+	    esac
+	    [[ \$group && \$group != container ]] || case \$verb in
 	    '') COMPREPLY=(\$(compgen -W '$(commands | cut -f1 | tr '\n' ' ')$(words '')' -- "\$cur")); return ;;
 	EOF
 	commands | cut -f1 | while read -r c; do
@@ -55,9 +87,12 @@ bash_completion() {
 	cat <<-EOF
 	    *) [[ \$cur = -* ]] && { COMPREPLY=(\$(compgen -W "\$("\$1" "\$verb" --help 2>/dev/null | grep -oE -- '^ +--[a-z-]+')" -- "\$cur")); return; } ;;
 	    esac
-	    case \$verb in
-	    $containers) COMPREPLY=(\$(compgen -W "\$("\$1" "\${global[@]}" ps -a --format '{{.Names}}' 2>/dev/null)" -- "\$cur")) ;;
-	    $images) COMPREPLY=(\$(compgen -W "\$("\$1" "\${global[@]}" images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null)" -- "\$cur")) ;;
+	    case \${group/#container/}:\$verb in
+	    network:*) COMPREPLY=(\$(compgen -W "\$("\$1" "\${global[@]}" network ls -q 2>/dev/null)" -- "\$cur")) ;;
+	    volume:*) COMPREPLY=(\$(compgen -W "\$("\$1" "\${global[@]}" volume ls -q 2>/dev/null)" -- "\$cur")) ;;
+	    image:*) COMPREPLY=(\$(compgen -W "\$("\$1" "\${global[@]}" images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null)" -- "\$cur")) ;;
+	    $(prefixed "$containers")) COMPREPLY=(\$(compgen -W "\$("\$1" "\${global[@]}" ps -a --format '{{.Names}}' 2>/dev/null)" -- "\$cur")) ;;
+	    $(prefixed "$images")) COMPREPLY=(\$(compgen -W "\$("\$1" "\${global[@]}" images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null)" -- "\$cur")) ;;
 	    esac
 	    [[ \${#COMPREPLY[@]} -gt 0 ]] || COMPREPLY=(\$(compgen -f -- "\$cur"))
 	}
@@ -75,12 +110,26 @@ zsh_options() {
 	}'
 }
 
+# The verbs of a group: the second word, then their options
+zsh_group() {
+	printf '        %s)\n            local -a verbs=(\n' "$1"
+	verbs "$1" | sed "s/'/'\\\\''/g; s/:/\\\\:/g" | awk -F'\t' -v q="'" '{ print "                " q $1 ":" $2 q }'
+	printf '            )\n            if ((CURRENT == 2)); then _describe verb verbs; return; fi\n'
+	# shellcheck disable=SC2016
+	printf '            kind=%s verb=$words[2]; shift words; ((CURRENT--))\n            case $verb in\n' "$1"
+	own_verbs "$1" | while read -r v; do
+		printf "            %s) _arguments%s '*:argument:->operand' ;;\n" "$v" "$(zsh_options "$1 $v")"
+	done
+	printf "            *) state=operand ;;\n"
+	printf '            esac ;;\n'
+}
+
 zsh_completion() {
 	cat <<-EOF
 	#compdef brig
 	# zsh completion for brig; made by generate.sh
 	_brig() {
-	    local context state line
+	    local context state line kind verb
 	    _arguments -C$(zsh_options '') '1:command:->command' '*::argument:->argument'
 	    case \$state in
 	    command)
@@ -91,15 +140,22 @@ zsh_completion() {
 	        )
 	        _describe command commands ;;
 	    argument)
-	        case $line[1] in
+	        verb=$line[1]
+	        case $verb in
 	EOF
 	commands | cut -f1 | while read -r c; do
 		case_skip "$c" || printf "        %s) _arguments%s '*:argument:->operand' ;;\n" "$c" "$(zsh_options "$c")"
 	done
+	for g in $groups; do zsh_group "$g"; done
 	cat <<-EOF
 	        esac
 	        [[ \$state = operand ]] || return
-	        case \$line[1] in
+	        case \$kind in
+	        network) compadd -- \${(f)"\$(_call_program names brig network ls -q 2>/dev/null)"}; return ;;
+	        volume) compadd -- \${(f)"\$(_call_program names brig volume ls -q 2>/dev/null)"}; return ;;
+	        image) compadd -- \${(f)"\$(_call_program names brig images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null)"}; return ;;
+	        esac
+	        case \$verb in
 	        $containers) compadd -- \${(f)"\$(_call_program names brig ps -a --format '{{.Names}}' 2>/dev/null)"} ;;
 	        $images) compadd -- \${(f)"\$(_call_program names brig images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null)"} ;;
 	        *) _files ;;
@@ -127,6 +183,17 @@ fish_completion() {
 		printf "complete -c brig -f -n __fish_use_subcommand -a %s -d '%s'\n" "$c" "$(printf %s "$help" | sed "s/'/\\\\'/g")"
 		case_skip "$c" || fish_options "$c" "__fish_seen_subcommand_from $c"
 	done
+	for g in $groups; do
+		all=$(verbs "$g" | cut -f1 | tr '\n' ' ') own=" $(own_verbs "$g" | tr '\n' ' ') "
+		verbs "$g" | while IFS="$(printf '\t')" read -r v help; do
+			printf "complete -c brig -f -n '__fish_seen_subcommand_from %s; and not __fish_seen_subcommand_from %s' -a %s -d '%s'\n" \
+				"$g" "${all% }" "$v" "$(printf %s "$help" | sed "s/'/\\\\'/g")"
+			case $own in *" $v "*) ;; *) continue ;; esac
+			fish_options "$g $v" "__fish_seen_subcommand_from $g; and __fish_seen_subcommand_from $v"
+		done
+	done
+	echo "complete -c brig -f -n '__fish_seen_subcommand_from network' -a '(brig network ls -q 2>/dev/null)'"
+	echo "complete -c brig -f -n '__fish_seen_subcommand_from volume' -a '(brig volume ls -q 2>/dev/null)'"
 	echo "complete -c brig -f -n '__fish_seen_subcommand_from $(echo "$containers" | tr '|' ' ')' -a '(brig ps -a --format \"{{.Names}}\" 2>/dev/null)'"
 	echo "complete -c brig -n '__fish_seen_subcommand_from $(echo "$images" | tr '|' ' ')' -a '(brig images --format \"{{.Repository}}:{{.Tag}}\" 2>/dev/null)'"
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tar-out, tar-in: what `brig cp` calls for "-". The root file system comes as a descriptor. */
+/* tar-out, tar-in: what `brig cp` calls for "-", and export. The root file system comes as a descriptor. */
 #include "images/tar_tree.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/path.h"
@@ -10,10 +10,11 @@
 #include <unistd.h>
 
 struct tar_options {
-	bool archive;
+	bool archive, one_mount;
 };
 static const struct option_row rows[] = {
 	OPT_FLAG(struct tar_options, archive, "archive", 'a', "keep owners"),
+	OPT_FLAG(struct tar_options, one_mount, "one-mount", 0, "leave out what is mounted below"),
 	OPT_END,
 };
 
@@ -28,9 +29,10 @@ static int parse_fd(const char *text, int *ret, struct err *err)
 }
 
 /* "DIR/." is its contents. */
-static int run_out(struct image_cli *cli UNUSED, void *target UNUSED, char **operands, struct err *err)
+static int run_out(struct image_cli *cli UNUSED, void *target, char **operands, struct err *err)
 {
-	struct tar_tree t = { .write = write_out };
+	const struct tar_options *o = target;
+	struct tar_tree t = { .write = write_out, .one_mount = o->one_mount };
 	const char *path = operands[1];
 	AUTO_FREE char *clean = path_clean(path);
 	AUTO_FREE char *name = NULL;

@@ -26,7 +26,7 @@ options() {
 }
 sentence() { escape | awk '{ print toupper(substr($0, 1, 1)) substr($0, 2) "." }'; }
 # Commands whose verbs are words of their own: "network ls"
-groups='healthcheck network volume'
+groups='healthcheck network system volume'
 is_group() { case " $groups " in *" $1 "*) ;; *) return 1 ;; esac; }
 # A command of this program answers --help by its own name
 own() { "$program" "$1" --help 2>/dev/null | head -n 1 | grep -q "^brig $1: "; }

@@ -60,3 +60,61 @@ back() { brig run -d --network none "$@"; }
 	[ "$(brig logs --since "$(date -d '1 hour ago' +%Y-%m-%dT%H:%M:%S)" l | wc -l)" = 3 ]
 	[ -z "$(brig logs --since "$(date -d '1 hour' +%Y-%m-%dT%H:%M)" l)" ]
 }
+
+@test "exists: an exit code and no word" {
+	brig create --name c --network none bb true
+	brig volume create v >/dev/null
+	for what in "container c" "volume v" "network bridge" "image bb"; do
+		# shellcheck disable=SC2086
+		run brig ${what% *} exists ${what#* }
+		[[ $status -eq 0 && -z $output ]]
+		run brig "${what% *}" exists nosuch
+		[[ $status -eq 1 && -z $output ]]
+	done
+}
+
+@test "inspect: images, volumes and networks by name; container inspect knows containers only" {
+	brig create --name c --network none bb true
+	brig volume create v >/dev/null
+	[ "$(brig inspect c bb v bridge | jq -r 'map(.Name // .RepoTags[0]) | join(" ")')" = "c localhost/bb:latest v bridge" ]
+	[ "$(brig inspect --type volume -f '{{.Driver}}' v)" = local ]
+	run brig inspect nosuch
+	[[ $status -eq 125 && $output == *'no such object: "nosuch"'* && $output == *"[]"* ]]
+	run brig container inspect bb
+	[[ $status -eq 125 && $output == *"no such container"* ]]
+	[ "$(brig container inspect -f '{{.Name}}' c)" = c ]
+}
+
+@test "export, volume export and import: tar streams" {
+	brig volume create v >/dev/null
+	echo into >"$T/f"
+	tar -C "$T" -cf - f | brig volume import v
+	[ "$(once -v v:/v bb cat /v/f)" = into ]
+	[ "$(brig volume export v | tar -xOf - f)" = into ]
+	back --name c -v v:/v bb sh -c 'echo mine >/mine; exec sleep 100'
+	eventually brig exec c test -e /mine
+	brig export -o "$T/c.tar" c
+	[ "$(tar -xOf "$T/c.tar" mine)" = mine ]
+	run tar -tf "$T/c.tar"
+	[[ $output == *bin/busybox* && $output == *v/* && $output != *v/f* && $output != *proc/1* && $output != *sys/fs* ]]
+	brig stop -t 0 c
+	[ "$(brig container export c | tar -xOf - mine)" = mine ]
+}
+
+@test "system: df, prune, info, events" {
+	brig create --name c --network none -v /anon bb true
+	run brig system df
+	[[ ${lines[0]} == TYPE*TOTAL*ACTIVE*SIZE*RECLAIMABLE && ${lines[1]} =~ ^Images\ +2\ +1 && ${lines[2]} =~ ^Containers\ +1\ +0 ]]
+	[ "$(brig system df --format '{{.Type}} {{.Total}}' | tail -1)" = "Local Volumes $(brig volume ls -q | wc -l)" ]
+	[[ $(brig system df -v) == *"Images space usage:"*REPOSITORY*"Containers space usage:"*"VOLUME NAME"* ]]
+	run brig system prune </dev/null
+	[[ $status -eq 0 && $output == *WARNING* && $(brig ps -aq) ]]
+	run brig system prune -f
+	[[ ${lines[0]} == "Deleted Containers" && ${lines[-1]} == "Total reclaimed space: "* && -z $(brig ps -aq) ]]
+	[ "$(brig volume ls -q | wc -l)" -gt 0 ]
+	brig system prune -f --volumes
+	[ "$(brig images -q | wc -l)" = 2 ]
+	[ "$(brig system info -f '{{.Store.GraphDriverName}} {{.Driver}} {{.ContainersRunning}} {{.Host.OCIRuntime.Name}}')" = "erofs erofs 0 brig-oci" ]
+	[ "$(brig version -f '{{.Server.Version}}')" = "$(brig info -f '{{.ServerVersion}}')" ]
+	[[ $(brig system events --stream=false --filter event=create --format '{{.Action}}') == create* ]]
+}
