@@ -4,21 +4,31 @@
 # Usage: generate.sh PATH/TO/brig SHELL
 set -eu
 program=$1 shell=$2
+cache=$(mktemp -d)
+trap 'rm -rf "$cache"' EXIT
 
-# NAME<tab>HELP of every command
+# The help of "" (the program), "ps" or "network ls", in the file $help
+help_of() {
+	help=$cache/$1.help
+	# shellcheck disable=SC2086
+	[ -e "$help" ] || "$program" $1 --help >"$help" 2>/dev/null || :
+}
+
+# NAME<tab>HELP of every verb of a group ("": every command)
+verbs() {
+	help_of "$1"
+	awk '/^Commands:/ { on = 1; next } /^$/ { on = 0 }
+		on { name = $1; sub(/^ *[^ ]+ +/, ""); print name "\t" $0 }' "$help"
+}
 commands() {
-	"$program" --help | awk '/^Commands:/ { on = 1; next } /^$/ { on = 0 }
-		on { name = $1; sub(/^ *[^ ]+ +/, ""); print name "\t" $0 }'
+	verbs ''
 }
 commands_line() { printf ' %s ' "$all_commands"; }
 all_commands=$(commands | cut -f1 | tr '\n' ' ')
-# Commands whose verbs are words of their own, and NAME<tab>HELP of those verbs
+# Commands whose verbs are words of their own, as well
 groups='container healthcheck image network system volume'
 group_pattern=$(echo "$groups" | tr ' ' '|')
-verbs() {
-	"$program" "$1" --help | awk '/^Commands:/ { on = 1; next } /^$/ { on = 0 }
-		on { name = $1; sub(/^ *[^ ]+ +/, ""); print name "\t" $0 }'
-}
+
 # Those that are no commands of their own: the others' options are told there
 own_verbs() {
 	verbs "$1" | cut -f1 | while read -r v; do
@@ -28,8 +38,8 @@ own_verbs() {
 is_group() { case " $groups " in *" $1 "*) ;; *) return 1 ;; esac; }
 # LONG<tab>LETTER<tab>VALUE<tab>HELP of every option of a command, of one word or two ("" for the global ones); "-" for none
 options() {
-	# shellcheck disable=SC2086
-	"$program" $1 --help 2>/dev/null | awk '/^(Global options|Options):/ { on = 1; next } /^$/ { on = 0 }
+	help_of "$1"
+	awk '/^(Global options|Options):/ { on = 1; next } /^$/ { on = 0 }
 		on {
 			line = $0; sub(/^ +/, "", line)
 			cut = match(line, /  +/); head = substr(line, 1, cut - 1); help = substr(line, cut + RLENGTH)
@@ -37,7 +47,7 @@ options() {
 			n = split(head, w, /,? /)
 			for (i = 2; i <= n; i++) if (i == 2 && w[i] ~ /^-[A-Za-z]$/) letter = substr(w[i], 2); else value = w[i]
 			print substr(w[1], 3) "\t" letter "\t" value "\t" help
-		}'
+		}' "$help"
 }
 words() { # all spellings of the options of a command
 	options "$1" | awk -F'\t' '{ printf "%s--%s", s, $1; s = " "; if ($2 != "-") printf " -%s", $2 }'
@@ -46,7 +56,12 @@ taking() { # those of the global ones that take a value
 	options '' | awk -F'\t' '$3 != "-" { printf "%s--%s", s, $1; s = "|" }'
 }
 # Commands of other programs: their options are theirs to tell
-case_skip() { is_group "$1" || ! "$program" "$1" --help 2>/dev/null | head -n 1 | grep -q "^brig $1: "; }
+case_skip() {
+	is_group "$1" && return
+	help_of "$1"
+	read -r first <"$help" || first=
+	case $first in "brig $1: "*) return 1 ;; esac
+}
 
 containers='attach|exec|inspect|kill|logs|pause|port|restart|rename|rm|start|stats|stop|top|unpause|update|wait'
 images='create|history|push|rmi|run|save|tag|untag'

@@ -28,16 +28,16 @@ sentence() { escape | awk '{ print toupper(substr($0, 1, 1)) substr($0, 2) "." }
 # Commands whose verbs are words of their own: "network ls"
 groups='healthcheck network system volume'
 is_group() { case " $groups " in *" $1 "*) ;; *) return 1 ;; esac; }
-# A command of this program answers --help by its own name
-own() { "$program" "$1" --help 2>/dev/null | head -n 1 | grep -q "^brig $1: "; }
+others= # commands of other programs: this one's answer --help by their own name
 
 cat "$here/head.1"
 printf '.SH GLOBAL OPTIONS\nThese stand before the command.\n'
 "$program" --help | options 'Global options:'
 echo '.SH COMMANDS'
 for c in $(commands); do
-	own "$c" || continue
-	text=$("$program" "$c" --help)
+	is_group "$c" && continue
+	text=$("$program" "$c" --help 2>/dev/null || :)
+	case $text in "brig $c: "*) ;; *) others="$others $c"; continue ;; esac
 	printf '.SS %s\n\\fBbrig %s\\fR %s\n.PP\n' "$c" "$c" "$(echo "$text" | sed -n "s/^   brig $c //p" | head -n 1 | escape)"
 	echo "$text" | sed -n "1s/^brig $c: //p" | sentence
 	echo "$text" | options 'Options:'
@@ -55,10 +55,8 @@ cat <<'END'
 .SH COMMANDS OF OTHER PROGRAMS
 These are handed over to the programs that stand beside brig; \fBbrig\fR \fICOMMAND\fR \fB\-\-help\fR shows their options.
 END
-for c in $(commands); do
+for c in $others; do
 	case $c in help | container) continue ;; esac
-	is_group "$c" && continue
-	own "$c" && continue
 	printf '.TP\n\\fB%s\\fR\n' "$c"
 	"$program" --help | sed -n "s/^   $c  *//p" | sentence
 done
