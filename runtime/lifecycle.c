@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/backend.h"
+#include "runtime/base/dir.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/str.h"
@@ -70,7 +71,7 @@ int container_remove_dir(struct container *c, struct err *err)
 	if (errno != ENOTEMPTY)
 		return err_sys(err, -errno, "remove '%s'", path);
 	/* Temporary files of a command that was killed. */
-	int r = fd_remove_files(c->dir_fd);
+	int r = dir_remove_files(c->dir_fd);
 	if (r < 0 || rmdir(path) < 0)
 		return err_sys(err, r < 0 ? r : -errno, "remove '%s'", path);
 	return 0;

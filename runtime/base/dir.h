@@ -17,4 +17,7 @@ DIR *dir_open(int dir_fd, const char *name);
 /* The next entry that is neither "." nor "..", or NULL at the end. */
 struct dirent *dir_next(DIR *d);
 
+/* Remove every plain file in the directory dir_fd; sub-directories stay. */
+int dir_remove_files(int dir_fd) MUST_CHECK;
+
 #endif

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/base/dir.h"
 #include "runtime/base/fd.h"
 
 #include "runtime/base/mem.h"
-#include "runtime/base/sys.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -291,19 +288,6 @@ const char *fd_proc_path(int fd, char buf[FD_PROC_PATH_LEN])
 {
 	snprintf(buf, FD_PROC_PATH_LEN, "/proc/self/fd/%d", fd);
 	return buf;
-}
-
-int fd_remove_files(int dir_fd)
-{
-	AUTO_DIR DIR *dir = dir_open(dir_fd, ".");
-	struct dirent *e;
-
-	if (!dir)
-		return -errno;
-	while ((e = dir_next(dir)))
-		if (e->d_type != DT_DIR && unlinkat(dir_fd, e->d_name, 0) < 0 && errno != ENOENT)
-			return -errno;
-	return 0;
 }
 
 void fd_open_std(void)

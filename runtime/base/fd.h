@@ -44,9 +44,6 @@ int fd_unix_listen(int dir_fd, const char *path) MUST_CHECK;
 int fd_seqpacket_connect(int dir_fd, const char *path) MUST_CHECK;
 int fd_seqpacket_listen(int dir_fd, const char *path) MUST_CHECK;
 
-/* Remove every plain file in the directory dir_fd; sub-directories stay. */
-int fd_remove_files(int dir_fd) MUST_CHECK;
-
 /* Open those of 0, 1 and 2 that are closed on /dev/null, so that none of the program's own files gets there. For main(). */
 void fd_open_std(void);
 

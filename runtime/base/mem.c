@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/base/mem.h"
 
-#include "runtime/base/fd.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -84,7 +82,11 @@ void cleanup_free(void *p)
 
 void cleanup_close(int *fd)
 {
-	fd_close(fd);
+	int saved = errno;
+
+	if (*fd >= 0)
+		(void)close(*fd);
+	errno = saved;
 }
 
 void cleanup_dir(void *p)

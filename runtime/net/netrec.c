@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/net/netrec.h"
 
+#include "runtime/base/dir.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 
@@ -72,7 +73,7 @@ void netrec_remove_dir(const char *path)
 
 	if (fd < 0)
 		return;
-	if (fd_remove_files(fd) < 0)
+	if (dir_remove_files(fd) < 0)
 		log_debug("empty '%s': it is left behind", path);
 	(void)rmdir(path);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/base/dir.h"
 #include "runtime/base/err.h"
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
@@ -113,7 +114,7 @@ static void test_files(void)
 	is_int(fd_read_file(d, "f", 4, &text, &n), -EFBIG, "fd: a file over the limit is refused");
 	is_int(fd_write_file_atomic(d, "no/f", "x", 1, 0600, false), -ENOENT, "fd: a missing directory is an error");
 	ok(mkdirat(d, "dir", 0700) == 0 && fd_write_file_atomic(d, "dir", "x", 1, 0600, false) < 0, "fd: a directory is not replaced");
-	is_int(fd_remove_files(d), 0, "fd: remove files");
+	is_int(dir_remove_files(d), 0, "fd: remove files");
 	ok(fstatat(d, "dir", &st, 0) == 0 && fstatat(d, "f", &st, 0) < 0, "fd: files are gone, also temporary ones; directories stay");
 	(void)!unlinkat(d, "dir", AT_REMOVEDIR);
 	is_int(rmdir(dir), 0, "fd: nothing was left behind");
