@@ -57,16 +57,24 @@ back() { brig run -d --network none "$@"; }
 }
 
 @test "logs: both streams, tail, since, timestamps, follow" {
-	back --name l bb sh -c 'for i in 1 2 3; do echo out $i; echo err $i >&2; done; sleep 4; echo last'
-	eventually test "$(brig logs l 2>/dev/null | wc -l)" -ge 0
-	sleep 0.3
+	mkdir "$BATS_TEST_TMPDIR/go"
+	back --name l -v "$BATS_TEST_TMPDIR/go:/go" bb sh -c 'for i in 1 2 3; do echo out $i; echo err $i >&2; done
+		until [ -e /go/on ]; do sleep 0.1; done; echo last'
+	all_written() { [ "$(brig logs l 2>&1 | wc -l)" = 6 ]; }
+	eventually all_written
 	run --separate-stderr brig logs l
 	[ "${lines[0]}" = "out 1" ]
 	[[ $stderr == *"err 3"* ]]
 	[[ $(brig logs --tail 1 l 2>&1) == *" 3" ]]
 	run brig logs -t --tail 1 l
 	[[ $output =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}T.*\ 3$ ]]
-	[ "$(brig logs -f l 2>/dev/null | tail -n 1)" = last ]
+	brig logs -f l >"$BATS_TEST_TMPDIR/followed" 2>/dev/null &
+	follower=$!
+	three_seen() { [ "$(wc -l <"$BATS_TEST_TMPDIR/followed")" = 3 ]; }
+	eventually three_seen
+	touch "$BATS_TEST_TMPDIR/go/on"
+	wait "$follower"
+	[ "$(tail -n 1 "$BATS_TEST_TMPDIR/followed")" = last ]
 	[ -z "$(brig logs --since 2090-01-01T00:00:00Z l 2>&1)" ]
 	brig run --name f --network none bb sh -c 'printf no-newline; echo err >&2' >/dev/null 2>&1
 	[ "$(brig logs f 2>/dev/null)" = no-newline ]
@@ -133,8 +141,15 @@ back() { brig run -d --network none "$@"; }
 }
 
 @test "--rm in the background removes the container, and wait still learns the exit code" {
-	back --rm --name gone bb sh -c 'sleep 0.5; exit 6'
-	[ "$(brig wait gone)" = 6 ]
+	mkdir "$BATS_TEST_TMPDIR/go"
+	back --rm --name gone -v "$BATS_TEST_TMPDIR/go:/go" bb sh -c 'until [ -e /go/on ]; do sleep 0.1; done; exit 6'
+	"$BIN/brig" --root "$BATS_FILE_TMPDIR/data" --runroot "$BATS_FILE_TMPDIR/run" wait gone >"$BATS_TEST_TMPDIR/code" &
+	waiter=$!
+	waits() { find "/proc/$waiter/fd" -lname '*pidfd*' | grep -q .; }
+	eventually waits
+	touch "$BATS_TEST_TMPDIR/go/on"
+	wait "$waiter"
+	[ "$(cat "$BATS_TEST_TMPDIR/code")" = 6 ]
 	eventually nothing_left
 }
 
@@ -173,8 +188,11 @@ back() { brig run -d --network none "$@"; }
 	run bash -c "echo word | '$BIN/brig' --root '$BATS_FILE_TMPDIR/data' --runroot '$BATS_FILE_TMPDIR/run' attach at"
 	[ "$status" -eq 8 ]
 	[[ $output == *"got word"* ]]
-	{ sleep 2; printf '\020\021'; } | timeout 30 "$BIN/../helpers/onpty" 80x24 "$BIN/brig" --root "$BATS_FILE_TMPDIR/data" \
-		--runroot "$BATS_FILE_TMPDIR/run" run -it --name left --network none bb sleep 100
+	# What it writes is seen once brig relays, with the terminal in raw mode.
+	: >"$BATS_TEST_TMPDIR/screen"
+	relayed() { grep -q ready "$BATS_TEST_TMPDIR/screen"; }
+	{ eventually relayed; printf '\020\021'; } | timeout 30 "$BIN/../helpers/onpty" 80x24 "$BIN/brig" --root "$BATS_FILE_TMPDIR/data" \
+		--runroot "$BATS_FILE_TMPDIR/run" run -it --name left --network none bb sh -c 'echo ready; sleep 100' >"$BATS_TEST_TMPDIR/screen"
 	[ "$(brig ps --format '{{.Names}} {{.State}}')" = "left running" ]
 }
 
