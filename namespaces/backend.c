@@ -135,7 +135,7 @@ static int ns_create(struct container *c, const struct create_opts *o, struct er
 	if (r < 0)
 		return r;
 	launch_init_process(&l, o->no_pivot, !o->no_new_keyring);
-	r = container_make_cgroup(c, l.plan.rw_cgroup_mount, l.plan.any_userns, err);
+	r = container_make_cgroup(c, l.plan.rw_cgroup_mount, &l.plan.uid_maps, err);
 	if (r < 0)
 		return r;
 	r = lend_possible(&l, o) ? lend_run(&l, err) : 0;

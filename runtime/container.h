@@ -148,8 +148,9 @@ void container_state_json(struct container *c, enum container_status status, boo
 /*
  * For backends, at their places during create:
  */
-/* Make c->cgroup (cgroupfs; for systemd only noted) with the limits of the spec. */
-int container_make_cgroup(struct container *c, bool rw_mount, bool userns, struct err *err) MUST_CHECK;
+/* Make c->cgroup (cgroupfs; for systemd only noted) with the limits of the spec. uid_maps: those in force, none without a user
+ * namespace; they say who is to own a cgroup that the container may write. */
+int container_make_cgroup(struct container *c, bool rw_mount, const struct spec_id_maps *uid_maps, struct err *err) MUST_CHECK;
 /* systemd: make the scope around pid, which waits. A no-op otherwise. */
 int container_cgroup_with_pid(struct container *c, pid_t pid, struct err *err) MUST_CHECK;
 /* prestart and createRuntime hooks, in the caller's namespaces; c->pid is the init process. */

@@ -122,10 +122,10 @@ static struct cgroup_opts cgroup_options(struct container *c)
 	};
 }
 
-static uint32_t host_uid(const struct spec *s, uint32_t uid)
+static uint32_t host_uid(const struct spec_id_maps *maps, uint32_t uid)
 {
-	for (size_t i = 0; i < s->uid_maps.n; i++) {
-		const struct spec_id_map *m = &s->uid_maps.v[i];
+	for (size_t i = 0; i < maps->n; i++) {
+		const struct spec_id_map *m = &maps->v[i];
 
 		if (uid >= m->container_id && uid - m->container_id < m->size)
 			return m->host_id + (uid - m->container_id);
@@ -147,16 +147,14 @@ static int save_pending(const struct cgroup *cg, void *arg, struct err *err)
 	return r;
 }
 
-int container_make_cgroup(struct container *c, bool rw_mount, bool userns, struct err *err)
+int container_make_cgroup(struct container *c, bool rw_mount, const struct spec_id_maps *uid_maps, struct err *err)
 {
 	const struct cgroup_hierarchy *none;
 	struct cgroup_opts o;
 	int r;
 
 	c->cgroup_rw = rw_mount;
-	c->cgroup_uid = userns && c->spec->has_process ? host_uid(c->spec, c->spec->process.user.uid) :
-			c->spec->has_process	       ? c->spec->process.user.uid :
-							 0;
+	c->cgroup_uid = c->spec->has_process ? host_uid(uid_maps, c->spec->process.user.uid) : 0;
 	o = cgroup_options(c);
 	if (o.manager == CGROUP_DISABLED)
 		return 0;

@@ -191,7 +191,7 @@ static int restore_locked(struct container *c, const struct create_opts *o, cons
 	int r = container_save(c, err);
 
 	if (r == 0)
-		r = container_make_cgroup(c, false, false, err);
+		r = container_make_cgroup(c, false, &(struct spec_id_maps){ 0 }, err);
 	if (r == 0)
 		r = restore_processes(c, ck, err);
 	if (r == 0)

@@ -311,7 +311,7 @@ int vm_launch(struct vm_launch *l, struct container *c, const struct create_opts
 	say_slow(&l->settings);
 	warn_of_joins(c->spec);
 	vm_host_limits(&l->settings, &c->spec->resources);
-	r = container_make_cgroup(c, false, l->plan.any_userns, err);
+	r = container_make_cgroup(c, false, &l->plan.uid_maps, err);
 	if (!r)
 		r = spawn(l, err);
 	return r < 0 ? r : drive_child(l, err);

@@ -299,7 +299,7 @@ int pod_create(struct container *c, const struct create_opts *o, const char *san
 	if (!r)
 		r = prepare(&p, o, sandbox, err);
 	if (!r)
-		r = container_make_cgroup(c, false, false, err);
+		r = container_make_cgroup(c, false, &(struct spec_id_maps){ 0 }, err);
 	if (!r)
 		r = in_machine(p.sandbox, attach_work, &p, err);
 	if (!r)
