@@ -96,22 +96,3 @@ rw='.linux.namespaces += [{type: "cgroup"}] | .mounts += [{destination: "/sys/fs
 	rt events --stats "$ID" >"$T/stats"
 	jq -e '.data | (.cpu.psi.some.total >= 0) and (.memory.psi.full.total >= 0) and (.blkio.psi.some.total >= 0)' "$T/stats"
 }
-
-@test "v2: io.max holds a writer to its rate, and an update changes only what it names" {
-	findmnt -no SOURCE /scratch >/dev/null || skip "no scratch disk"
-	major=$(($(stat -c 0x%t "$(findmnt -no SOURCE /scratch)"))) minor=$(($(stat -c 0x%T "$(findmnt -no SOURCE /scratch)")))
-	mkdir "/scratch/$BATS_TEST_NUMBER-$$"
-	mk_sh 'dd if=/dev/zero of=/disk/x bs=64k count=48 oflag=direct 2>/dev/null && echo done; sleep 600' \
-		".mounts += [{destination: \"/disk\", type: \"bind\", source: \"/scratch/$BATS_TEST_NUMBER-$$\", options: [\"bind\", \"rw\"]}]
-		| .linux.resources.blockIO = {throttleWriteBpsDevice: [{major: $major, minor: $minor, rate: 524288}], throttleReadIOPSDevice: [{major: $major, minor: $minor, rate: 1000}]}"
-	a=$(date +%s%N)
-	ct_up
-	wait_for grep -q done "$T/$ID.out"
-	ms=$((($(date +%s%N) - a) / 1000000))
-	echo "3 MiB at 512 KiB/s took $ms ms"
-	[ "$ms" -ge 5400 ] # 6 s less 10 %
-	[ "$(file io.max)" = "$major:$minor rbps=max wbps=524288 riops=1000 wiops=max" ]
-	echo "{\"blockIO\": {\"throttleWriteBpsDevice\": [{\"major\": $major, \"minor\": $minor, \"rate\": 1048576}]}}" | rt update --resources - "$ID"
-	[ "$(file io.max)" = "$major:$minor rbps=max wbps=1048576 riops=1000 wiops=max" ]
-	rm -r "/scratch/$BATS_TEST_NUMBER-$$"
-}

@@ -104,6 +104,36 @@ events_watches() { ls -l "/proc/$EVENTS/fd" | grep -qE 'memory\.events|eventfd';
 	[ "$share" -ge 18000 ] || [ "$(cut -d. -f1 /proc/loadavg)" -ge "$(nproc)" ]
 }
 
+# The scratch disk of the bench, or any other that is mounted there.
+have_scratch() { findmnt -no SOURCE /scratch >/dev/null; }
+wbps_of() { # the line of the writer's rate, on this layout: $1 is the device's numbers
+	if have_cgroup-v2; then cg_cat x x io.max | sed -n "s/^$1 .*wbps=\([0-9]*\).*/\1/p"; else cg_cat blkio blkio.throttle.write_bps_device x | sed -n "s/^$1 //p"; fi
+}
+
+@test "io: a limit holds a writer to its rate, and an update changes only what it names" {
+	need scratch "no scratch disk"
+	local src major minor a ms dir=/scratch/$BATS_TEST_NUMBER-$$
+	src=$(findmnt -no SOURCE /scratch)
+	major=$(($(stat -c 0x%t "$src"))) minor=$(($(stat -c 0x%T "$src")))
+	mkdir "$dir"
+	mk_sh 'dd if=/dev/zero of=/disk/x bs=64k count=48 oflag=direct 2>/dev/null && echo done; sleep 600' \
+		".mounts += [{destination: \"/disk\", type: \"bind\", source: \"$dir\", options: [\"bind\", \"rw\"]}]
+		| .linux.resources.blockIO = {throttleWriteBpsDevice: [{major: $major, minor: $minor, rate: 524288}], throttleReadIOPSDevice: [{major: $major, minor: $minor, rate: 1000}]}"
+	a=$(date +%s%N)
+	ct_up
+	wait_for grep -q done "$T/$ID.out"
+	ms=$((($(date +%s%N) - a) / 1000000))
+	echo "3 MiB at 512 KiB/s took $ms ms"
+	[ "$ms" -ge 5400 ] # 6 s less 10 %
+	[ "$(wbps_of "$major:$minor")" = 524288 ]
+	echo "{\"blockIO\": {\"throttleWriteBpsDevice\": [{\"major\": $major, \"minor\": $minor, \"rate\": 1048576}]}}" | rt update --resources - "$ID"
+	[ "$(wbps_of "$major:$minor")" = 1048576 ]
+	if have_cgroup-v2; then grep -q riops=1000 "$(cg_file x x io.max)"; else grep -qx "$major:$minor 1000" "$(cg_file blkio blkio.throttle.read_iops_device x)"; fi
+	rt events --stats "$ID" >"$T/stats" # every layer counts the 3 MiB
+	jq -e --argjson major "$major" --argjson minor "$minor" '[.data.blkio.ioServiceBytesRecursive[] | select(.major == $major and .minor == $minor and .op == "Write")][0].value >= 3145728' "$T/stats"
+	rm -r "$dir"
+}
+
 @test "update: changes limits of a running container" {
 	mk_sh 'sleep 600' '.linux.resources.memory = {limit: 67108864, swap: 67108864}'
 	ct_up
@@ -340,6 +370,27 @@ table() {
 	jq -e --arg id "$ID" '.type == "stats" and .id == $id' "$T/stats"
 	jq -e '.data | .cpu.usage.total > 0 and .memory.usage.limit == 67108864 and .memory.usage.usage > 0 and (.memory.raw | length) > 10
 		and .pids.limit == 77 and .pids.current > 0 and (.cpuset.cpus | length) > 0 and (.blkio | has("ioServiceBytesRecursive"))' "$T/stats"
+}
+
+@test "events --stats: every field of the layout is there, and the numbers are the kernel's" {
+	mk_sh 'while [ ! -e /stop ]; do :; done; dd if=/dev/zero of=/dev/shm/x bs=1M count=8 2>/dev/null; echo full; sleep 600' \
+		'.linux.resources = {memory: {limit: 67108864, swap: 67108864}, cpu: {quota: 20000, period: 100000, cpus: "0"}}'
+	ct_up
+	sleep 1
+	touch "$R/stop"
+	wait_for grep -q full "$T/$ID.out"
+	rt events --stats "$ID" >"$T/stats"
+	jq -e '.data | (.cpu.usage | has("total") and has("kernel") and has("user")) and .cpu.throttling.periods > 0 and .cpu.throttling.throttledPeriods > 0
+		and .cpu.throttling.throttledTime > 0 and .cpuset.cpus == [0] and (.cpuset.mems | length) > 0 and .pids.current > 0
+		and .memory.usage.usage > 8388608 and .memory.usage.limit == 67108864 and (.memory.usage | has("max") and has("failcnt"))
+		and .memory.cache > 8388608 and (.memory | has("swap") and has("raw")) and (.blkio | has("ioServicedRecursive")) and has("hugetlb")' "$T/stats" ||
+		{ cat "$T/stats"; false; }
+	if have_cgroup-v2; then
+		jq -e '.data | .cpu.psi.some.total > 0 and (.memory.psi.full | has("avg10") and has("avg60") and has("avg300")) and (.blkio.psi | has("some"))' "$T/stats"
+	else
+		jq -e '.data | (.cpu.usage.percpu | length) > 0 and (.memory.kernel | has("usage")) and (.memory.kernelTCP | has("usage"))
+			and (.memory.swap.limit == 67108864) and (.blkio | has("ioQueueRecursive") and has("sectorsRecursive")) and (.cpuset | has("cpu_exclusive"))' "$T/stats"
+	fi
 }
 
 @test "200 containers in parallel leave no directory" {

@@ -48,6 +48,7 @@ prop() { systemctl show --value -p "$1" "${2:-$UNIT}"; }
 	wait_for no_units_like "$ID"
 }
 
+# shellcheck disable=SC2016 # expanded by the inner shell
 @test "systemd: devices are refused by the unit and by the filter, and daemon-reload loses nothing" {
 	scope '.linux.resources = {memory: {limit: 67108864}, pids: {limit: 77}, devices: [{allow: false, access: "rwm"}, {allow: true, type: "c", major: 1, minor: 11, access: "r"}]}
 		| .mounts += [{destination: "/nodes", type: "tmpfs", source: "tmpfs", options: ["mode=755"]}]
@@ -64,6 +65,19 @@ prop() { systemctl show --value -p "$1" "${2:-$UNIT}"; }
 	echo "$output"
 	[[ "$output" == *"blocked': Operation not permitted"*read* ]]
 	[ "$(cat "$SCOPE/memory.max" "$SCOPE/pids.max" | tr '\n' ' ')" = "67108864 77 " ]
+	# another list, of the unit and of the filter; one that the manager does not hear of is taken back
+	echo '{"devices": [{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 1, "minor": 2, "access": "r"}]}' >"$T/r.json"
+	run unshare -m sh -c 'mount -t tmpfs none /run/dbus; mount -t tmpfs none /run/systemd && mkdir /run/systemd/system; exec "$@"' sh \
+		"$RUNTIME" --root "$ROOT" update --resources "$T/r.json" "$ID"
+	[ "$status" = 1 ]
+	run look
+	[[ "$output" == *"blocked': Operation not permitted"*read* ]]
+	rt update --resources "$T/r.json" "$ID"
+	[[ "$(prop DeviceAllow)" == *"1:2 r"* && "$(prop DeviceAllow)" != *"1:11 r"* ]]
+	systemctl daemon-reload
+	run look
+	echo "$output"
+	[[ "$output" == *read* && "$output" != *"Operation not permitted"* ]]
 }
 
 @test "systemd: update changes the unit and the files, and a refused one changes neither" {

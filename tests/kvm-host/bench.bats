@@ -134,3 +134,31 @@ teardown_file() {
 	[ "$status" -eq 125 ]
 	[[ $output == *"--frobnicate"* ]]
 }
+
+# KVM that is there by name only: /dev/kvm is /dev/null, and a module says that it can nest.
+with_false_kvm() {
+	unshare -m --propagation private sh -c 'd=$1 && shift && mkdir "$d/up" "$d/work" && mount -t overlay -o "lowerdir=/dev,upperdir=$d/up,workdir=$d/work" dev /dev &&
+		mknod /dev/kvm c 1 3 && mount -t tmpfs none /sys/module && mkdir -p /sys/module/kvm_amd/parameters && echo 1 >/sys/module/kvm_amd/parameters/nested &&
+		exec "$@"' sh "$@"
+}
+
+@test "kvm-host: --accel kvm says what it needs; auto emulates where the host's KVM does not work" {
+	if [ ! -e /dev/kvm ]; then
+		run "$K" boot --name "$KVM_HOST_NAME-kvm" --accel kvm
+		echo "$output"
+		[ "$status" -eq 125 ]
+		[[ $output == *"--accel kvm"*"/dev/kvm"*"nested=1"* ]]
+	fi
+	d=$(mktemp -d /dev/shm/false-kvm.XXXXXX)
+	run with_false_kvm "$d" "$K" boot --name "$KVM_HOST_NAME-kvm" --accel kvm --disk none --memory 512 --owner "$$"
+	echo "$output"
+	rc=$status said=$output
+	rm -rf "$d"/*
+	[ "$rc" -eq 125 ]
+	[[ $said == *"did not come up"* ]]
+	run with_false_kvm "$d" "$K" run --name "$KVM_HOST_NAME-kvm" --disk none --memory 512 echo up
+	echo "$output"
+	rm -rf "$d"
+	[ "$status" -eq 0 ]
+	[[ $output == *"so it is emulated"*up ]]
+}
