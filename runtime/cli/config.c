@@ -156,6 +156,19 @@ static int write_annotations(const struct config_input *in, struct json_writer *
 	return 0;
 }
 
+bool config_for_systemd(const struct run_options *o, const struct strlist *args)
+{
+	static const char *const inits[] = { "/sbin/init", "/usr/sbin/init", "/usr/local/sbin/init", "init", NULL };
+	const char *program = args->n ? args->v[0] : "", *slash = strrchr(program, '/');
+	bool hit = str_eq(slash ? slash + 1 : program, "systemd");
+
+	if (o->systemd && !str_eq(o->systemd, "true"))
+		return str_eq(o->systemd, "always");
+	for (const char *const *i = inits; *i; i++)
+		hit |= str_eq(*i, program);
+	return hit;
+}
+
 int config_write(const struct config_input *in, struct json_writer *w, struct err *err)
 {
 	int r;
@@ -172,6 +185,8 @@ int config_write(const struct config_input *in, struct json_writer *w, struct er
 	json_end_object(w);
 	if (in->hostname)
 		json_kv_string(w, "hostname", in->hostname);
+	if (in->o->domainname && *in->o->domainname)
+		json_kv_string(w, "domainname", in->o->domainname);
 	r = config_mounts(in, w, err);
 	if (r == 0)
 		r = config_linux(in, w, err);

@@ -45,6 +45,9 @@ struct config_input {
 int config_args(const struct run_options *o, const struct image_config *image, const struct strlist *command, struct arena *a,
 		struct strlist *ret, struct err *err) MUST_CHECK;
 
+/* --systemd: is the container set up for systemd as its program? */
+bool config_for_systemd(const struct run_options *o, const struct strlist *args);
+
 int config_write(const struct config_input *in, struct json_writer *w, struct err *err) MUST_CHECK;
 
 /* Capabilities in force (bit n is capability n), and whether a name like "net_admin", "CAP_NET_ADMIN" or "all" is known. */

@@ -60,14 +60,14 @@ static void write_ipc(const struct config_input *in, struct json_writer *w)
 /* sysfs shows the network namespace it was mounted in, and may be mounted only by who owns that. */
 static void write_sys(const struct config_input *in, struct json_writer *w)
 {
-	const char *rw = in->o->privileged ? "rw" : "ro";
+	const char *rw = in->o->privileged ? "rw" : "ro", *cgroup_rw = config_for_systemd(in->o, in->args) ? "rw" : rw;
 	bool foreign_net = in->net_host && (in->uid_maps || in->ns_paths[NS_USER]);
 
 	if (foreign_net)
 		MOUNT("/sys", "bind", "/sys", "rbind", "nosuid", "noexec", "nodev", rw);
 	else
 		MOUNT("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", rw);
-	MOUNT("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", rw);
+	MOUNT("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", cgroup_rw);
 }
 
 /* Files that brig or the network wrote for this container. */
@@ -103,11 +103,24 @@ static int write_timezone(const struct config_input *in, struct json_writer *w, 
 /* A read-only root leaves places to write where programs expect them. */
 static void write_scratch(const struct config_input *in, struct json_writer *w)
 {
+	bool systemd = config_for_systemd(in->o, in->args);
+
 	if (!in->o->read_only || !in->o->read_only_tmpfs)
+		return;
+	MOUNT("/var/tmp", "tmpfs", "tmpfs", "rw", "nosuid", "nodev", "mode=1777", "tmpcopyup");
+	if (systemd)
 		return;
 	MOUNT("/run", "tmpfs", "tmpfs", "rw", "nosuid", "nodev", "mode=755", "tmpcopyup");
 	MOUNT("/tmp", "tmpfs", "tmpfs", "rw", "nosuid", "nodev", "mode=1777", "tmpcopyup");
-	MOUNT("/var/tmp", "tmpfs", "tmpfs", "rw", "nosuid", "nodev", "mode=1777", "tmpcopyup");
+}
+
+/* What systemd wants of its container: docs "Container Interface", and podman's --systemd. */
+static void write_systemd(const struct config_input *in, struct json_writer *w)
+{
+	static const char *const places[] = { "/run", "/run/lock", "/tmp", "/var/log/journal" };
+
+	for (size_t i = 0; config_for_systemd(in->o, in->args) && i < ARRAY_SIZE(places); i++)
+		MOUNT(places[i], "tmpfs", "tmpfs", "rw", "nosuid", "nodev", str_eq(places[i], "/tmp") ? "mode=1777" : "mode=755", "tmpcopyup");
 }
 
 int config_mounts(const struct config_input *in, struct json_writer *w, struct err *err)
@@ -128,6 +141,7 @@ int config_mounts(const struct config_input *in, struct json_writer *w, struct e
 	write_sys(in, w);
 	write_ipc(in, w);
 	write_scratch(in, w);
+	write_systemd(in, w);
 	write_files(in, w);
 	r = write_timezone(in, w, err);
 	if (r == 0)

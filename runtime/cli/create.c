@@ -139,6 +139,8 @@ static void set_stop(struct record *r, const struct run_options *o, const struct
 {
 	const char *signal = o->stop_signal ? o->stop_signal : image->stop_signal;
 
+	if (!o->stop_signal && config_for_systemd(o, &r->args))
+		signal = "SIGRTMIN+3";
 	if (str_to_signal(signal) <= 0)
 		signal = "SIGTERM";
 	r->stop_signal = arena_strdup(&r->arena, signal);

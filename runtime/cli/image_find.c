@@ -2,6 +2,7 @@
 #include "runtime/cli/image_find.h"
 
 #include "images/lookup.h"
+#include "runtime/base/log.h"
 #include "runtime/base/mem.h"
 
 #include <errno.h>
@@ -32,6 +33,9 @@ static int look_up(struct cli *cli, const char *text, struct found_image *ret, s
 /* brig-images says on stderr what went wrong, so that there is nothing to add. */
 static int pull(struct cli *cli, const struct run_options *o, const char *policy, const char *text, struct err *err)
 {
+	const struct {
+		const char *flag, *value;
+	} choice[] = { { "--platform", o->platform }, { "--os", o->os }, { "--arch", o->arch }, { "--variant", o->variant } };
 	AUTO_FREE char *program = NULL;
 	AUTO_FREE const char **argv = NULL;
 	size_t n = 0, globals = 0;
@@ -41,7 +45,7 @@ static int pull(struct cli *cli, const struct run_options *o, const char *policy
 		return err_wrap(err, "image '%s' is not stored here, and cannot be pulled", text);
 	while (cli->globals[globals])
 		globals++;
-	argv = xcalloc(globals + 16, sizeof(*argv));
+	argv = xcalloc(globals + 24, sizeof(*argv));
 	argv[n++] = "brig-images";
 	for (size_t i = 0; i < globals; i++)
 		argv[n++] = cli->globals[i];
@@ -50,9 +54,11 @@ static int pull(struct cli *cli, const struct run_options *o, const char *policy
 	argv[n++] = policy;
 	if (o->quiet)
 		argv[n++] = "-q";
-	if (o->platform) {
-		argv[n++] = "--platform";
-		argv[n++] = o->platform;
+	for (size_t i = 0; i < ARRAY_SIZE(choice); i++) {
+		if (choice[i].value) {
+			argv[n++] = choice[i].flag;
+			argv[n++] = choice[i].value;
+		}
 	}
 	if (o->authfile) {
 		argv[n++] = "--authfile";
@@ -63,6 +69,19 @@ static int pull(struct cli *cli, const struct run_options *o, const char *policy
 	argv[n++] = text;
 	r = cli_run_program(program, (char *const *)(uintptr_t)argv, err); /* execv() changes none of them */
 	return r > 0 ? err_set(err, EIO, "image '%s' could not be pulled", text) : r;
+}
+
+/* A stored image of another platform than was asked for is used, as podman and docker do. */
+static void check_platform(const struct run_options *o, const struct found_image *f)
+{
+	AUTO_FREE char *copy = xstrdup(o->platform ? o->platform : "");
+	char *rest = copy, *os = strsep(&rest, "/"), *arch = rest ? strsep(&rest, "/") : NULL;
+	const char *want_os = *os ? os : o->os, *want_arch = arch ? arch : o->arch;
+
+	if ((want_os && *f->config.os && !str_eq(want_os, f->config.os)) ||
+	    (want_arch && *f->config.architecture && !str_eq(want_arch, f->config.architecture)))
+		log_warn("image platform (%s/%s) does not match the expected platform (%s/%s)", f->config.os, f->config.architecture,
+			 want_os ? want_os : "linux", want_arch ? want_arch : f->config.architecture);
 }
 
 int find_image(struct cli *cli, const struct run_options *o, const char *text, struct found_image *ret, struct err *err)
@@ -94,6 +113,7 @@ int find_image(struct cli *cli, const struct run_options *o, const char *text, s
 		found_image_done(&f);
 		return r;
 	}
+	check_platform(o, &f);
 	*ret = f;
 	return 0;
 }

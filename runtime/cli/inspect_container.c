@@ -207,7 +207,7 @@ static void write_config(struct inspect_view *v)
 
 static void write_mount(struct inspect_view *v, const struct volume_mount *m, const char *volume_dir)
 {
-	static const char *const types[] = { [VOLUME_BIND] = "bind", [VOLUME_VOLUME] = "volume", [VOLUME_TMPFS] = "tmpfs",
+	static const char *const types[] = { [VOLUME_BIND] = "bind", [VOLUME_VOLUME] = "volume", [VOLUME_TMPFS] = "tmpfs", [VOLUME_RAMFS] = "ramfs",
 					     [VOLUME_DEVPTS] = "devpts", [VOLUME_MQUEUE] = "mqueue" };
 	AUTO_FREE char *source = NULL;
 

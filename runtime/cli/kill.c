@@ -4,6 +4,7 @@
 #include "runtime/cli/select.h"
 
 #include <errno.h>
+#include <time.h>
 
 /* ---- kill ---- */
 
@@ -147,22 +148,87 @@ const struct cli_command cli_unpause = {
 struct wait_options {
 	struct selection select;
 	bool ignore;
-	const char *condition;
+	struct option_list condition;
+	const char *interval;
 };
 #define T struct wait_options
 static const struct option_row wait_rows[] = {
-	OPT_STRING(T, condition, "condition", 0, "STATE", "stopped, exited or removed (stopped)"),
+	OPT_LIST(T, condition, "condition", 0, "STATE", "stopped, exited, removed, created, running or paused (stopped)"),
 	OPT_FLAG(T, ignore, "ignore", 0, "containers that are not there are no error"),
+	OPT_STRING(T, interval, "interval", 'i', "TIME", "how often to look for a state that is no end (250ms)"),
 	OPT_FLAG(T, select.latest, "latest", 'l', "the newest container"),
-	OPT_IGNORE("interval", "TIME", NULL),
 	OPT_END,
 };
 #undef T
 
-static int wait_one(struct record *r, void *arg UNUSED, struct err *err)
-{
-	int code, x = wait_container(r, -1, &code, err);
+/* States of life; the others are ends. */
+static const struct name_value states[] = {
+	{ "created", RECORD_CREATED }, { "configured", RECORD_CREATED }, { "running", RECORD_RUNNING }, { "paused", RECORD_PAUSED }, { NULL, 0 },
+};
+static const char *const ends[] = { "stopped", "exited", "not-running", "next-exit", "removed", NULL };
 
+static bool is_end(const char *condition)
+{
+	bool hit = false;
+
+	for (const char *const *e = ends; *e; e++)
+		hit |= str_eq(*e, condition);
+	return hit;
+}
+
+static void pause_for(const struct wait_options *o)
+{
+	uint64_t ns = 250000000;
+	struct timespec t;
+
+	if (o->interval)
+		(void)!option_duration(o->interval, &ns); /* was checked */
+	t = (struct timespec){ .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) };
+	(void)nanosleep(&t, NULL);
+}
+
+/* Only states of life are waited for: look again and again, until it is in one, or gone. */
+static int wait_state(struct record *r, const struct wait_options *o, struct err *err)
+{
+	for (;;) {
+		AUTO_RECORD struct record *now = NULL;
+		int x = record_load(r->cli, r->id, false, &now, err);
+		enum record_state s;
+
+		if (x < 0)
+			return x;
+		s = record_state(now, NULL);
+		for (size_t i = 0; i < o->condition.n; i++)
+			if (s == (enum record_state)name_find(states, o->condition.v[i])->value) {
+				printf("-1\n");
+				return 0;
+			}
+		pause_for(o);
+	}
+}
+
+static int wait_removed(struct record *r, const struct wait_options *o)
+{
+	for (;;) {
+		AUTO_RECORD struct record *now = NULL;
+		struct err gone = { 0 };
+
+		if (record_load(r->cli, r->id, false, &now, &gone) < 0)
+			return 0;
+		pause_for(o);
+	}
+}
+
+static int wait_one(struct record *r, void *arg, struct err *err)
+{
+	const struct wait_options *o = arg;
+	int code, x;
+
+	if (o->condition.n && !is_end(o->condition.v[0]))
+		return wait_state(r, o, err);
+	x = wait_container(r, -1, &code, err);
+	if (x == 0 && o->condition.n && str_eq(o->condition.v[0], "removed"))
+		x = wait_removed(r, o);
 	if (x == 0)
 		printf("%d\n", code);
 	(void)fflush(stdout);
@@ -172,17 +238,27 @@ static int wait_one(struct record *r, void *arg UNUSED, struct err *err)
 static int run_wait(struct cli *cli, void *target, char **operands, struct err *err)
 {
 	struct wait_options *o = target;
+	uint64_t ns;
 
-	if (o->condition && !str_eq(o->condition, "stopped") && !str_eq(o->condition, "exited") && !str_eq(o->condition, "not-running") &&
-	    !str_eq(o->condition, "removed"))
-		return err_set(err, EINVAL, "--condition '%s': must be stopped, exited or removed", o->condition);
+	for (size_t i = 0; i < o->condition.n; i++) {
+		bool end = is_end(o->condition.v[i]);
+
+		if (!end && !name_find(states, o->condition.v[i]))
+			return err_set(err, EINVAL, "--condition '%s': must be stopped, exited, removed, created, running or paused",
+				       o->condition.v[i]);
+		if (end != is_end(o->condition.v[0]))
+			return err_set(err, EINVAL, "--condition: '%s' and '%s' cannot be waited for together", o->condition.v[0],
+				       o->condition.v[i]);
+	}
+	if (o->interval && option_duration(o->interval, &ns) < 0)
+		return err_set(err, EINVAL, "--interval '%s': must be a time such as 250ms", o->interval);
 	o->select.ignore_missing = o->ignore;
-	return for_each_selected(cli, &o->select, operands, wait_one, NULL, err);
+	return for_each_selected(cli, &o->select, operands, wait_one, o, err);
 }
 
 const struct cli_command cli_wait = {
 	.name = "wait",
-	.operands = "CONTAINER [CONTAINER...]",
+	.operands = "[OPTIONS] CONTAINER [CONTAINER...]",
 	.help = "wait until containers have ended, and print their exit codes",
 	.options = wait_rows,
 	.target_size = sizeof(struct wait_options),

@@ -212,7 +212,7 @@ static uint32_t outer_id(const struct parts *p, bool group, uint32_t id)
 static int volumes_here(struct parts *p, struct err *err)
 {
 	AUTO_FREE char *dir = xasprintf("%s/volumes", p->r->cli->store.root);
-	struct volume_container c = { .id = p->r->id, .rootfs_fd = p->root_fd, .uid = outer_id(p, false, p->user.uid),
+	struct volume_container c = { .id = p->r->id, .dir = p->r->dir, .rootfs_fd = p->root_fd, .uid = outer_id(p, false, p->user.uid),
 				      .gid = outer_id(p, true, p->user.gid) };
 
 	return volume_prepare(dir, &p->volumes, &c, err);

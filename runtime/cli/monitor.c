@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/cli/launch.h"
+#include "runtime/cli/notify.h"
 
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
@@ -333,8 +334,10 @@ int start_detached(struct record *r, const struct run_options *o, struct err *er
 
 	if (x == 0)
 		x = start_created(r, err);
-	if (x == 0)
+	if (x == 0) {
+		notify_manager(r, o);
 		return 0;
+	}
 	r->error = arena_strdup(&r->arena, err->msg);
 	if (finish_container(r, launch_exit_code(err), &ignored) < 0)
 		log_warn("clean up container %s: %s", r->name, ignored.msg);

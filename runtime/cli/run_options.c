@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define T struct run_options
@@ -20,6 +21,7 @@
 #define COMMON_ROWS                                                                                                             \
 	OPT_LIST(T, add_host, "add-host", 0, "NAME:IP", "one more line in /etc/hosts (may be repeated)"),                       \
 	OPT_LIST(T, annotation, "annotation", 0, "KEY=VALUE", "annotation of the OCI configuration (may be repeated)"),         \
+	OPT_STRING(T, arch, "arch", 0, "ARCH", "architecture of the image, as in --platform"),                                 \
 	OPT_STRING(T, authfile, "authfile", 0, "FILE", "credentials for a pull"),                                               \
 	OPT_U32(T, blkio_weight, "blkio-weight", 0, "N", "share of block I/O, 10 to 1000"),                                     \
 	OPT_LIST(T, blkio_weight_device, "blkio-weight-device", 0, "DEVICE:N", "the same for one device"),                      \
@@ -45,6 +47,7 @@
 	OPT_LIST(T, device_read_iops, "device-read-iops", 0, "DEVICE:N", "limit of reading in operations a second"),            \
 	OPT_LIST(T, device_write_bps, "device-write-bps", 0, "DEVICE:BYTES", "limit of writing in bytes a second"),             \
 	OPT_LIST(T, device_write_iops, "device-write-iops", 0, "DEVICE:N", "limit of writing in operations a second"),          \
+	OPT_STRING(T, domainname, "domainname", 0, "NAME", "NIS domain name"),                                                  \
 	OPT_LIST(T, dns, "dns", 0, "IP", "name server (may be repeated)"),                                                      \
 	OPT_LIST(T, dns_option, "dns-option", 0, "OPTION", "option of resolv.conf"),                                            \
 	OPT_LIST(T, dns_option, "dns-opt", 0, "OPTION", NULL),                                                                  \
@@ -63,6 +66,7 @@
 	OPT_STRING(T, health_start_period, "health-start-period", 0, "TIME", "time in which failures do not count (0s)"),       \
 	OPT_STRING(T, health_timeout, "health-timeout", 0, "TIME", "time after which a check has failed (30s)"),                \
 	OPT_STRING(T, hostname, "hostname", 'h', "NAME", "host name (the short ID)"),                                           \
+	OPT_FLAG(T, http_proxy, "http-proxy", 0, "pass the caller's http_proxy, https_proxy, ftp_proxy, no_proxy on"),          \
 	OPT_STRING(T, image_volume, "image-volume", 0, "MODE", "volumes of the image: anonymous, tmpfs or ignore (anonymous)"), \
 	OPT_FLAG(T, init, "init", 0, "run a small init as process 1"),                                                          \
 	OPT_STRING(T, init_path, "init-path", 0, "FILE", "which init"),                                                         \
@@ -89,6 +93,7 @@
 	OPT_FLAG(T, no_hosts, "no-hosts", 0, "leave the image's /etc/hosts alone"),                                             \
 	OPT_FLAG(T, oom_kill_disable, "oom-kill-disable", 0, "let processes wait when memory runs out (cgroup v1)"),            \
 	OPT_I64(T, oom_score_adj, "oom-score-adj", 0, "N", "who is killed first, -1000 to 1000"),                               \
+	OPT_STRING(T, os, "os", 0, "OS", "operating system of the image, as in --platform"),                                   \
 	OPT_STRING(T, pid, "pid", 0, "MODE", "process namespace: private, host, container:NAME or ns:PATH"),                    \
 	OPT_STRING(T, pidfile, "pidfile", 0, "FILE", "write the process id to FILE"),                                           \
 	OPT_I64(T, pids_limit, "pids-limit", 0, "N", "how many processes, -1 or 0 is unlimited (2048)"),                        \
@@ -105,12 +110,14 @@
 	OPT_STRING(T, restart, "restart", 0, "POLICY", "no, on-failure[:N], always or unless-stopped (no)"),                    \
 	OPT_FLAG(T, rm, "rm", 0, "remove the container when it exits"),                                                         \
 	OPT_STRING(T, runtime, "runtime", 0, "NAME", "brig-oci, or brig-vm for the same as --vm"),                              \
+	OPT_STRING(T, sdnotify, "sdnotify", 0, "MODE", "with --detach, tell systemd when it runs: conmon, or ignore (ignore)"),  \
 	OPT_LIST(T, security_opt, "security-opt", 0, "OPTION", "seccomp=, apparmor=, label=, no-new-privileges, mask=, unmask="), \
 	OPT_STRING(T, shm_size, "shm-size", 0, "SIZE", "size of /dev/shm (64m)"),                                               \
 	OPT_STRING(T, stop_signal, "stop-signal", 0, "SIGNAL", "signal for stop (SIGTERM)"),                                    \
 	OPT_UINT(T, stop_timeout, "stop-timeout", 0, "SECONDS", "how long stop waits before it kills (10)"),                    \
 	OPT_STRING(T, subgidname, "subgidname", 0, "NAME", "group ids of the user namespace: the ranges of NAME in /etc/subgid"),\
 	OPT_STRING(T, subuidname, "subuidname", 0, "NAME", "user ids of the user namespace: the ranges of NAME in /etc/subuid"),\
+	OPT_STRING(T, systemd, "systemd", 0, "MODE", "set up for systemd: true (if it is systemd or init), always, false (true)"),\
 	OPT_LIST(T, sysctl, "sysctl", 0, "KEY=VALUE", "kernel parameter of the namespaces"),                                    \
 	OPT_UINT(T, timeout, "timeout", 0, "SECONDS", "kill the container after this time"),                                    \
 	OPT_STRING(T, tls_verify, "tls-verify", 0, "BOOL", "check the registry's certificate (true)"),                          \
@@ -125,12 +132,16 @@
 	OPT_STRING(T, user, "user", 'u', "USER[:GROUP]", "user of the process"),                                                \
 	OPT_STRING(T, userns, "userns", 0, "MODE", "user namespace: host, auto, keep-id, nomap, container:NAME or ns:PATH (host)"),             \
 	OPT_STRING(T, uts, "uts", 0, "MODE", "host name's namespace: private, host, container:NAME or ns:PATH"),                \
+	OPT_STRING(T, variant, "variant", 0, "VARIANT", "variant of the architecture, as in --platform"),                      \
 	OPT_FLAG(T, vm, "vm", 0, "run in a virtual machine of its own"),                                                        \
 	OPT_LIST(T, volume, "volume", 'v', "[SOURCE:]PLACE[:OPTIONS]", "volume or directory of the host (may be repeated)"),    \
 	OPT_LIST(T, volumes_from, "volumes-from", 0, "CONTAINER", "the volumes of another container"),                          \
 	OPT_STRING(T, workdir, "workdir", 'w', "DIR", "working directory"),                                                     \
-	OPT_IGNORE("volume-driver", "NAME", NULL), OPT_IGNORE("systemd", "MODE", NULL), OPT_IGNORE("sdnotify", "MODE", NULL),   \
-	OPT_IGNORE("kernel-memory", "SIZE", NULL), OPT_IGNORE("http-proxy", "BOOL", NULL)
+	OPT_STRING(T, volume_driver, "volume-driver", 0, "NAME", NULL),                                                         \
+	OPT_SIZE(T, kernel_memory, "kernel-memory", 0, "SIZE", NULL),                                                           \
+	OPT_STRING(T, isolation, "isolation", 0, "NAME", NULL), OPT_STRING(T, pod, "pod", 0, "NAME", NULL),                     \
+	OPT_LIST(T, link, "link", 0, "CONTAINER", NULL), OPT_LIST(T, storage_opt, "storage-opt", 0, "OPTION", NULL),            \
+	OPT_IGNORE("disable-content-trust", NULL, NULL)
 /* clang-format on */
 const struct option_row run_option_rows[] = { CLIENT_ROWS, COMMON_ROWS, OPT_END };
 const struct option_row create_option_rows[] = { COMMON_ROWS, OPT_END };
@@ -246,13 +257,26 @@ static void add_variables(const struct strlist *from, struct arena *a, struct st
 	}
 }
 
+static bool is_proxy(const char *variable)
+{
+	static const char *const names[] = { "http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy", NULL };
+	size_t n = strcspn(variable, "=");
+	bool hit = false;
+
+	for (const char *const *p = names; *p; p++)
+		hit |= strlen(*p) == n && strncasecmp(*p, variable, n) == 0;
+	return hit;
+}
+
 static int gather_env(const struct run_options *o, struct arena *a, struct strlist *env, struct err *err)
 {
 	struct strlist words = { 0 };
 	int r = 0;
 
-	for (char **e = environ; o->env_host && *e; e++)
-		strlist_add(a, &words, *e);
+	for (char **e = environ; *e; e++) {
+		if (o->env_host || (o->http_proxy && is_proxy(*e)))
+			strlist_add(a, &words, *e);
+	}
 	for (size_t i = 0; i < o->env_file.n && r == 0; i++)
 		r = read_env_file(o->env_file.v[i], a, &words, err);
 	if (r < 0)
@@ -299,7 +323,7 @@ int run_options_freeze(const struct run_options *o, struct arena *a, struct strl
 	x.env = as_option_list(&env);
 	x.label = as_option_list(&labels);
 	x.env_file = x.label_file = (struct option_list){ 0 };
-	x.env_host = false;
+	x.env_host = x.http_proxy = false;
 	options_to_words(run_option_rows, &x, &run_option_defaults, a, ret);
 	return 0;
 }
@@ -333,7 +357,8 @@ static int check_word(const char *flag, const char *value, const char *const *al
 		/* a word that ends with ':' takes something behind it */
 		if (str_ends(*w, ":") ? str_starts(value, *w) && value[strlen(*w)] : str_eq(value, *w))
 			return 0;
-		buf_addf(&names, "%s%s", names.len ? ", " : "", *w);
+		if (**w)
+			buf_addf(&names, "%s%s", names.len ? ", " : "", *w);
 	}
 	return value ? err_set(err, EINVAL, "invalid argument \"%s\" for \"--%s\" flag: must be one of %s", value, flag, names.p) : 0;
 }
@@ -349,6 +374,9 @@ static int check_words(const struct run_options *o, struct err *err)
 					      "ns:", "container:", "", NULL };
 	static const char *const volume[] = { "anonymous", "bind", "tmpfs", "ignore", NULL };
 	static const char *const cgroups[] = { "enabled", "disabled", "no-conmon", NULL };
+	static const char *const systemd[] = { "true", "false", "always", NULL };
+	static const char *const drivers[] = { "local", "", NULL }, *const isolations[] = { "default", "", NULL };
+	static const char *const sdnotify[] = { "conmon", "ignore", "container", NULL };
 	static const char *const runtimes[] = { "brig-oci", "brig-vm", "namespaces", "vm", NULL };
 	const struct {
 		const char *flag, *value;
@@ -358,6 +386,8 @@ static int check_words(const struct run_options *o, struct err *err)
 		{ "pid", o->pid, ns },		   { "uts", o->uts, ns },	       { "cgroupns", o->cgroupns, ns },
 		{ "ipc", o->ipc, ipc },		   { "userns", o->userns, userns },    { "image-volume", o->image_volume, volume },
 		{ "cgroups", o->cgroups, cgroups }, { "runtime", o->runtime, runtimes },
+		{ "systemd", o->systemd, systemd }, { "volume-driver", o->volume_driver, drivers }, { "isolation", o->isolation, isolations },
+		{ "sdnotify", o->sdnotify, sdnotify },
 	};
 	int r = 0;
 
@@ -366,10 +396,49 @@ static int check_words(const struct run_options *o, struct err *err)
 	return r;
 }
 
+/* What docker or podman have and brig has not, with what to do instead. */
+static int check_absent(const struct run_options *o, struct err *err)
+{
+	if (o->kernel_memory.set && o->kernel_memory.v > 0)
+		return err_set(err, ENOTSUP, "--kernel-memory: kernels have no such limit any more; --memory counts the kernel's memory, too");
+	if (o->pod && *o->pod)
+		return err_set(err, ENOTSUP, "--pod: brig has no pods; --network, --ipc and --pid container:NAME share namespaces");
+	if (o->sdnotify && str_eq(o->sdnotify, "container"))
+		return err_set(err, ENOTSUP, "--sdnotify container: brig passes no NOTIFY_SOCKET on; --sdnotify conmon tells when it runs");
+	if (o->link.n)
+		return err_set(err, ENOTSUP, "--link: give both containers the same --network: they find each other by name there");
+	if (o->storage_opt.n)
+		return err_set(err, ENOTSUP, "--storage-opt '%s': brig's store has no options for one container", o->storage_opt.v[0]);
+	return 0;
+}
+
+static int check_security(const struct run_options *o, struct err *err)
+{
+	static const char *const keys[] = { "seccomp", "no-new-privileges", "label", "apparmor", "mask", "unmask", "systempaths", "proc-opts", NULL };
+
+	for (size_t i = 0; i < o->security_opt.n; i++) {
+		const char *s = o->security_opt.v[i];
+		size_t n = strcspn(s, "=:");
+		bool known = false;
+
+		for (const char *const *k = keys; *k; k++)
+			known |= strlen(*k) == n && strncmp(*k, s, n) == 0;
+		if (!known)
+			return err_set(err, EINVAL, "--security-opt '%s': must be seccomp=, no-new-privileges, label=, apparmor=, mask=, unmask=, "
+						    "systempaths= or proc-opts=", s);
+	}
+	return 0;
+}
+
 int run_options_check(const struct run_options *o, struct err *err)
 {
 	int64_t size;
 	int r = check_words(o, err);
+
+	if (r == 0)
+		r = check_absent(o, err);
+	if (r == 0)
+		r = check_security(o, err);
 
 	if (r == 0 && o->name)
 		r = record_check_name(o->name, err);

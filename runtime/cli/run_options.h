@@ -16,10 +16,10 @@ struct run_options {
 	/* the client */
 	bool detach, rm, replace, quiet, sig_proxy;
 	struct option_list attach;
-	const char *cidfile, *pidfile, *conmon_pidfile, *detach_keys, *pull, *platform, *authfile, *tls_verify;
+	const char *cidfile, *pidfile, *conmon_pidfile, *detach_keys, *pull, *platform, *arch, *os, *variant, *authfile, *tls_verify;
 	/* the process */
-	bool interactive, tty, init, no_healthcheck, env_host, unsetenv_all;
-	const char *name, *workdir, *user, *entrypoint, *hostname, *init_path, *stop_signal, *umask;
+	bool interactive, tty, init, no_healthcheck, env_host, http_proxy, unsetenv_all;
+	const char *name, *workdir, *user, *entrypoint, *hostname, *domainname, *init_path, *systemd, *sdnotify, *stop_signal, *umask;
 	unsigned stop_timeout, timeout, preserve_fds;
 	struct option_list env, env_file, unsetenv, group_add, label, label_file, annotation;
 	/* files */
@@ -46,7 +46,11 @@ struct run_options {
 	const char *userns, *pid, *ipc, *uts, *cgroupns, *subuidname, *subgidname;
 	struct option_list uidmap, gidmap;
 	/* afterwards */
-	const char *restart, *log_driver, *runtime, *gpus;
+	const char *restart, *log_driver, *runtime;
+	/* refused, or without a choice */
+	const char *gpus, *pod, *volume_driver, *isolation;
+	struct option_list link, storage_opt;
+	struct opt_i64 kernel_memory;
 	struct option_list log_opt;
 	const char *health_cmd, *health_interval, *health_retries, *health_start_period, *health_timeout;
 };

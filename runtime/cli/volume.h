@@ -16,7 +16,7 @@
  * The flags become a list, the list is kept in the container's record, volume_prepare() makes what is missing before a start,
  * and volume_mounts_json() writes OCI mounts.
  */
-enum volume_kind { VOLUME_BIND, VOLUME_VOLUME, VOLUME_TMPFS, VOLUME_DEVPTS, VOLUME_MQUEUE };
+enum volume_kind { VOLUME_BIND, VOLUME_VOLUME, VOLUME_TMPFS, VOLUME_RAMFS, VOLUME_DEVPTS, VOLUME_MQUEUE };
 
 struct volume_mount {
 	enum volume_kind kind;
@@ -27,6 +27,8 @@ struct volume_mount {
 	bool read_only;
 	bool nocopy;	   /* do not seed an empty volume from the image */
 	bool chown;	   /* :U: give the source to the container's user */
+	bool overlay;	   /* :O: what the container writes stays with it */
+	char *layers;	   /* with overlay: where, once volume_prepare() made it */
 	bool create_source; /* -v makes a missing bind source; --mount does not */
 	char **options;	   /* further mount options, ready for OCI: rprivate, noexec, size=..., NULL-terminated or NULL */
 };
@@ -41,7 +43,8 @@ void volume_list_done(struct volume_list *l);
  * The flags. Two mounts on one target are an error, in volume_list_check().
  *   -v       [SOURCE:]TARGET[:OPTION,...]; a SOURCE with a '/' or '.' in front is a path, else a volume's name
  *            options: ro rw z Z U nocopy copy exec noexec suid nosuid dev nodev [r]shared [r]slave [r]private [r]unbindable bind rbind O
- *   --mount  type=bind|volume|tmpfs|devpts|mqueue,src=...,dst=...,ro,...  (docker's and podman's spellings)
+ *   --mount  type=bind|volume|tmpfs|ramfs|devpts|mqueue,src=...,dst=...,ro,...  (docker's and podman's spellings);
+ *            type=glob,src=PATTERN: a bind mount of each path that matches, in dst when that is given
  *   --tmpfs  TARGET[:OPTION,...]
  */
 int volume_parse(struct volume_list *l, const char *value, struct err *err) MUST_CHECK;
@@ -59,6 +62,7 @@ int volume_list_load(struct volume_list *ret, const struct json *node, const cha
  * container as a user of its volumes. rootfs_fd: the image's root file system as a directory. uid, gid: the container's user. */
 struct volume_container {
 	const char *id;
+	const char *dir; /* the container's own directory, for what :O writes */
 	int rootfs_fd;
 	uint32_t uid, gid;
 };

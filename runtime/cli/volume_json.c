@@ -9,7 +9,8 @@
 #include <errno.h>
 
 static const struct name_value kinds[] = {
-	{ "bind", VOLUME_BIND }, { "volume", VOLUME_VOLUME }, { "tmpfs", VOLUME_TMPFS }, { "devpts", VOLUME_DEVPTS }, { "mqueue", VOLUME_MQUEUE },
+	{ "bind", VOLUME_BIND }, { "volume", VOLUME_VOLUME }, { "tmpfs", VOLUME_TMPFS }, { "ramfs", VOLUME_RAMFS },
+	{ "devpts", VOLUME_DEVPTS }, { "mqueue", VOLUME_MQUEUE },
 	{ NULL, 0 },
 };
 
@@ -30,6 +31,9 @@ void volume_list_json(const struct volume_list *l, struct json_writer *w)
 		json_kv_bool(w, "ro", m->read_only);
 		json_kv_bool(w, "nocopy", m->nocopy);
 		json_kv_bool(w, "chown", m->chown);
+		json_kv_bool(w, "overlay", m->overlay);
+		if (m->layers)
+			json_kv_string(w, "layers", m->layers);
 		json_kv_bool(w, "create", m->create_source);
 		json_key(w, "options");
 		strings_json(m->options, w);
@@ -69,7 +73,7 @@ int volume_list_load(struct volume_list *ret, const struct json *node, const cha
 		m = &l.v[l.n++];
 		*m = (struct volume_mount){ .kind = (enum volume_kind)kind->value, .source = copy(k, "source"), .subpath = copy(k, "subpath"),
 					    .target = copy(k, "target"), .anonymous = flag(k, "anonymous"), .read_only = flag(k, "ro"),
-					    .nocopy = flag(k, "nocopy"), .chown = flag(k, "chown"), .create_source = flag(k, "create"),
+					    .nocopy = flag(k, "nocopy"), .chown = flag(k, "chown"), .overlay = flag(k, "overlay"), .layers = copy(k, "layers"), .create_source = flag(k, "create"),
 					    .options = strings_load(json_get(k, "options")) };
 	}
 	*ret = l;
@@ -131,8 +135,8 @@ static void put_tmpfs(const struct volume_mount *m, struct json_writer *w)
 			defaults[n++] = safe[i];
 	if (!has_key(m->options, "mode="))
 		defaults[n++] = "mode=1777";
-	json_kv_string(w, "type", "tmpfs");
-	json_kv_string(w, "source", "tmpfs");
+	json_kv_string(w, "type", m->kind == VOLUME_RAMFS ? "ramfs" : "tmpfs");
+	json_kv_string(w, "source", m->kind == VOLUME_RAMFS ? "ramfs" : "tmpfs");
 	put_options(m, defaults, w);
 }
 
@@ -156,12 +160,30 @@ static bool put_described(const struct volume *v, const struct volume_mount *m, 
 	return true;
 }
 
+static void put_overlay(const struct volume_mount *m, const char *source, struct json_writer *w)
+{
+	AUTO_FREE char *lower = xasprintf("lowerdir=%s", source), *upper = xasprintf("upperdir=%s/upper", m->layers);
+	AUTO_FREE char *work = xasprintf("workdir=%s/work", m->layers);
+
+	json_kv_string(w, "type", "overlay");
+	json_kv_string(w, "source", "overlay");
+	json_key(w, "options");
+	json_begin_array(w);
+	json_string(w, lower);
+	json_string(w, upper);
+	json_string(w, work);
+	json_string(w, m->read_only ? "ro" : "rw");
+	json_end_array(w);
+}
+
 static void put_volume(const char *dir, const struct volume_mount *m, struct json_writer *w)
 {
 	AUTO_FREE char *path = xasprintf("%s/%s/_data%s%s", dir, m->source, m->subpath ? "/" : "", m->subpath ? m->subpath : "");
 	struct volume v = { 0 };
 
-	if (volume_load(dir, m->source, &v, NULL) < 0 || !put_described(&v, m, w))
+	if (m->layers)
+		put_overlay(m, path, w);
+	else if (volume_load(dir, m->source, &v, NULL) < 0 || !put_described(&v, m, w))
 		put_bind(m, path, w);
 	volume_done(&v);
 }
@@ -178,12 +200,16 @@ void volume_mounts_json(const char *dir, const struct volume_list *l, struct jso
 		json_kv_string(w, "destination", m->target);
 		switch (m->kind) {
 		case VOLUME_BIND:
-			put_bind(m, m->source, w);
+			if (m->layers)
+				put_overlay(m, m->source, w);
+			else
+				put_bind(m, m->source, w);
 			break;
 		case VOLUME_VOLUME:
 			put_volume(dir, m, w);
 			break;
 		case VOLUME_TMPFS:
+		case VOLUME_RAMFS:
 			put_tmpfs(m, w);
 			break;
 		case VOLUME_DEVPTS:

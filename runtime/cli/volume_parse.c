@@ -6,6 +6,7 @@
 #include "runtime/net/network.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <unistd.h>
 
 static void mount_done(struct volume_mount *m)
@@ -13,6 +14,7 @@ static void mount_done(struct volume_mount *m)
 	free(m->source);
 	free(m->subpath);
 	free(m->target);
+	free(m->layers);
 	strings_free(m->options);
 	*m = (struct volume_mount){ 0 };
 }
@@ -95,6 +97,8 @@ static int shared_option(struct volume_mount *m, const char *o)
 		m->chown = true;
 	else if (str_eq(o, "nocopy"))
 		m->nocopy = true;
+	else if (str_eq(o, "O") && (m->kind == VOLUME_BIND || m->kind == VOLUME_VOLUME))
+		m->overlay = true;
 	else if (in_list(plain_options, ARRAY_SIZE(plain_options), o))
 		strings_add(&m->options, o);
 	else if (!in_list(ignored_options, ARRAY_SIZE(ignored_options), o))
@@ -190,16 +194,21 @@ static bool is_true(const char *v)
 	return !v || str_eq(v, "true") || str_eq(v, "1");
 }
 
+static bool is_memory(const struct volume_mount *m)
+{
+	return m->kind == VOLUME_TMPFS || m->kind == VOLUME_RAMFS;
+}
+
 /* Options of one type, with a value. -ENOENT: not one of them. */
 static int typed_option(struct volume_mount *m, const char *key, const char *v)
 {
 	AUTO_FREE char *text = NULL;
 
-	if (m->kind == VOLUME_TMPFS && (str_eq(key, "tmpfs-size") || str_eq(key, "size")))
+	if (is_memory(m) && (str_eq(key, "tmpfs-size") || str_eq(key, "size")))
 		text = xasprintf("size=%s", v ? v : "");
-	else if (m->kind == VOLUME_TMPFS && (str_eq(key, "tmpfs-mode") || str_eq(key, "mode")))
+	else if (is_memory(m) && (str_eq(key, "tmpfs-mode") || str_eq(key, "mode")))
 		text = xasprintf("mode=%s", v ? v : "");
-	else if (m->kind == VOLUME_TMPFS && (str_eq(key, "tmpcopyup") || str_eq(key, "notmpcopyup")))
+	else if (is_memory(m) && (str_eq(key, "tmpcopyup") || str_eq(key, "notmpcopyup")))
 		text = str_eq(key, "tmpcopyup") ? xstrdup(key) : NULL;
 	else if (m->kind == VOLUME_BIND && str_eq(key, "bind-propagation") && v)
 		text = xstrdup(v);
@@ -243,7 +252,7 @@ static int split_words(char *line, const char *value, struct mount_words *w, str
 		else
 			return err_set(err, EINVAL, "--mount %s: too many options", value);
 	}
-	return w->target ? 0 : err_set(err, EINVAL, "--mount %s: 'target' is missing", value);
+	return 0;
 }
 
 static int mount_option(struct volume_mount *m, char *option, const char *value, struct err *err)
@@ -272,7 +281,8 @@ static int mount_option(struct volume_mount *m, char *option, const char *value,
 }
 
 static const struct name_value kinds[] = {
-	{ "bind", VOLUME_BIND }, { "volume", VOLUME_VOLUME }, { "tmpfs", VOLUME_TMPFS }, { "devpts", VOLUME_DEVPTS }, { "mqueue", VOLUME_MQUEUE },
+	{ "bind", VOLUME_BIND }, { "volume", VOLUME_VOLUME }, { "tmpfs", VOLUME_TMPFS }, { "ramfs", VOLUME_RAMFS },
+	{ "devpts", VOLUME_DEVPTS }, { "mqueue", VOLUME_MQUEUE },
 	{ NULL, 0 },
 };
 
@@ -293,6 +303,7 @@ static int mount_source(struct volume_mount *m, const char *source, const char *
 		m->source = m->anonymous ? NULL : xstrdup(source);
 		return 0;
 	case VOLUME_TMPFS:
+	case VOLUME_RAMFS:
 	case VOLUME_DEVPTS:
 	case VOLUME_MQUEUE:
 		return source && *source ? err_set(err, EINVAL, "--mount %s: this type has no source", value) : 0;
@@ -300,36 +311,69 @@ static int mount_source(struct volume_mount *m, const char *source, const char *
 	return 0;
 }
 
-static int parse_mount(struct volume_mount *m, char *copy, const char *value, struct err *err)
+static int fill_mount(struct volume_mount *m, const struct mount_words *w, const char *source, const char *target, const char *value,
+		      struct err *err)
 {
-	struct mount_words w = { 0 };
-	const struct name_value *kind;
+	if (mount_source(m, source, value, err) < 0 || set_target(m, target, "--mount", err) < 0)
+		return -EINVAL;
+	for (size_t i = 0; i < w->n; i++) {
+		AUTO_FREE char *option = xstrdup(w->options[i]);
 
-	if (split_words(copy, value, &w, err) < 0)
-		return -EINVAL;
-	kind = name_find(kinds, w.type ? w.type : "volume");
-	if (!kind)
-		return err_set(err, EINVAL, "--mount %s: unknown type '%s' (bind, volume and tmpfs are known)", value, w.type);
-	m->kind = (enum volume_kind)kind->value;
-	if (mount_source(m, w.source, value, err) < 0 || set_target(m, w.target, "--mount", err) < 0)
-		return -EINVAL;
-	for (size_t i = 0; i < w.n; i++)
-		if (mount_option(m, w.options[i], value, err) < 0)
+		if (mount_option(m, option, value, err) < 0)
 			return -EINVAL;
+	}
 	return 0;
 }
 
-int volume_parse_mount(struct volume_list *l, const char *value, struct err *err)
+static int add_mount(struct volume_list *l, const struct mount_words *w, enum volume_kind kind, const char *source, const char *target,
+		     const char *value, struct err *err)
 {
-	AUTO_FREE char *copy = xstrdup(value);
-	struct volume_mount m = { 0 };
-	int r = parse_mount(&m, copy, value, err);
+	struct volume_mount m = { .kind = kind };
+	int r = fill_mount(&m, w, source, target, value, err);
 
 	if (r < 0)
 		mount_done(&m);
 	else
 		add(l, &m);
 	return r;
+}
+
+/* One bind mount for each path: at the same place, or by its name in the target. */
+static int add_glob(struct volume_list *l, const struct mount_words *w, const char *value, struct err *err)
+{
+	glob_t found = { 0 };
+	int r;
+
+	if (!w->source || w->source[0] != '/')
+		return err_set(err, EINVAL, "--mount %s: the source must be a pattern of absolute paths", value);
+	r = glob(w->source, 0, NULL, &found) == 0 ? 0 : err_set(err, ENOENT, "--mount %s: nothing matches '%s'", value, w->source);
+	for (size_t i = 0; r == 0 && i < found.gl_pathc; i++) {
+		const char *path = found.gl_pathv[i];
+		AUTO_FREE char *target = w->target ? xasprintf("%s/%s", w->target, strrchr(path, '/') + 1) : xstrdup(path);
+
+		r = add_mount(l, w, VOLUME_BIND, path, target, value, err);
+	}
+	globfree(&found);
+	return r;
+}
+
+int volume_parse_mount(struct volume_list *l, const char *value, struct err *err)
+{
+	AUTO_FREE char *copy = xstrdup(value);
+	struct mount_words w = { 0 };
+	const struct name_value *kind;
+
+	if (split_words(copy, value, &w, err) < 0)
+		return -EINVAL;
+	if (w.type && str_eq(w.type, "glob"))
+		return add_glob(l, &w, value, err);
+	if (!w.target)
+		return err_set(err, EINVAL, "--mount %s: 'target' is missing", value);
+	kind = name_find(kinds, w.type ? w.type : "volume");
+	if (!kind)
+		return err_set(err, EINVAL, "--mount %s: unknown type '%s' (bind, volume, tmpfs, ramfs, glob, devpts and mqueue are known)", value,
+			       w.type);
+	return add_mount(l, &w, (enum volume_kind)kind->value, w.source, w.target, value, err);
 }
 
 int volume_parse_tmpfs(struct volume_list *l, const char *value, struct err *err)

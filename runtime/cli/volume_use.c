@@ -108,6 +108,28 @@ static int give(const char *dir, const struct volume_mount *m, const struct volu
 	return tree_chown(fd, c->uid, c->gid, err) < 0 ? err_wrap(err, "'%s'", path) : 0;
 }
 
+/* :O. Two directories of the container's, which go with it. */
+static int prepare_overlay(struct volume_mount *m, const char *source, const struct volume_container *c, size_t i, struct err *err)
+{
+	AUTO_FREE char *layers = xasprintf("%s/overlay/%zu", c->dir, i), *upper = xasprintf("%s/upper", layers);
+	AUTO_FREE char *work = xasprintf("%s/work", layers);
+
+	if (strpbrk(source, ",:\\") || strpbrk(layers, ",:\\"))
+		return err_set(err, EINVAL, "'%s': an overlay (:O) cannot be made of a path with ',', ':' or '\\'", source);
+	if (netrec_mkdir(upper) < 0 || netrec_mkdir(work) < 0)
+		return err_sys(err, -errno, "make '%s'", layers);
+	free(m->layers);
+	m->layers = TAKE_PTR(layers);
+	return 0;
+}
+
+static int prepare_layers(const char *dir, struct volume_mount *m, const struct volume_container *c, size_t i, struct err *err)
+{
+	AUTO_FREE char *data = m->kind == VOLUME_VOLUME ? xasprintf("%s/%s/_data", dir, m->source) : xstrdup(m->source);
+
+	return prepare_overlay(m, data, c, i, err);
+}
+
 int volume_prepare(const char *dir, struct volume_list *l, const struct volume_container *c, struct err *err)
 {
 	AUTO_CLOSE int lock = -1;
@@ -127,6 +149,8 @@ int volume_prepare(const char *dir, struct volume_list *l, const struct volume_c
 			r = prepare_bind(m, err);
 		if (r == 0 && m->chown && (m->kind == VOLUME_VOLUME || m->kind == VOLUME_BIND))
 			r = give(dir, m, c, err);
+		if (r == 0 && m->overlay)
+			r = prepare_layers(dir, m, c, i, err);
 		if (r < 0)
 			return r;
 	}

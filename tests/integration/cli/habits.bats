@@ -118,3 +118,51 @@ back() { brig run -d --network none "$@"; }
 	[ "$(brig version -f '{{.Server.Version}}')" = "$(brig info -f '{{.ServerVersion}}')" ]
 	[[ $(brig system events --stream=false --filter event=create --format '{{.Action}}') == create* ]]
 }
+
+@test "run: overlays, ramfs and globs as mounts" {
+	mkdir "$T/dir"
+	echo low >"$T/dir/f"
+	[ "$(once -v "$T/dir:/m:O" bb sh -c 'echo up >/m/f; touch /m/new; cat /m/f; ls /m')" = $'up\nf\nnew' ]
+	[ "$(cat "$T/dir/f") $(ls "$T/dir")" = "low f" ]
+	[ "$(once -v seeded:/data:O bb sh -c 'cat /data/seed; rm /data/seed')" = seed ]
+	[ "$(once -v seeded:/data bb ls /data)" = seed ]
+	[ "$(once --mount type=ramfs,dst=/r bb grep -c '^ramfs /r ramfs' /proc/mounts)" = 1 ]
+	touch "$T/g1" "$T/g2"
+	[ "$(once --mount "type=glob,src=$T/g*,dst=/x,ro" bb ls /x | tr '\n' ' ')" = "g1 g2 " ]
+	run once --mount "type=glob,src=$T/none*" bb true
+	[[ $status -eq 125 && $output == *"nothing matches"* ]]
+	run once --mount type=image,src=bb,dst=/x bb true
+	[[ $status -eq 125 && $output == *"unknown type 'image'"* ]]
+}
+
+@test "run: --systemd, --http-proxy, --domainname, and what is refused" {
+	run once --systemd always bb sh -c 'for i in /run /run/lock /tmp /var/log/journal; do grep -c "^tmpfs $i tmpfs" /proc/mounts; done; grep -c "cgroup.* rw" /proc/mounts'
+	[[ ${lines[*]:0:4} == "1 1 1 1" && ${lines[4]} -gt 0 ]]
+	brig create --name s --network none --systemd=always bb sh >/dev/null
+	brig create --name n --network none bb sh >/dev/null
+	[ "$(brig inspect -f '{{.Config.StopSignal}}' s n | tr '\n' ' ')" = "SIGRTMIN+3 SIGTERM " ]
+	[ "$(https_proxy=http://p:1 NO_PROXY=x once --http-proxy bb env | grep -ci '^https_proxy=http://p:1$\|^no_proxy=x$')" = 2 ]
+	[ "$(https_proxy=http://p:1 once bb env | grep -c proxy)" = 0 ]
+	[ "$(once --domainname a.b bb cat /proc/sys/kernel/domainname)" = a.b ]
+	for bad in "--kernel-memory 1m" "--pod p" "--link c" "--security-opt foo=bar" "--volume-driver nfs" "--sdnotify container" "--systemd foo"; do
+		# shellcheck disable=SC2086
+		run once $bad bb true
+		[[ $status -eq 125 && $output == *"${bad%% *}"* ]] || { echo "$bad: $output"; return 1; }
+	done
+	[[ $(once --arch arm64 bb true 2>&1) == *"does not match the expected platform (linux/arm64)"* ]]
+}
+
+@test "wait: conditions" {
+	brig create --name w --network none bb sleep 100 >/dev/null
+	[ "$(brig wait --condition created w)" = -1 ]
+	brig wait --condition running -i 50ms w >"$T/out" 3>&- &
+	brig start w
+	wait $!
+	[ "$(cat "$T/out")" = -1 ]
+	brig wait --condition removed w >"$T/out" 3>&- &
+	brig rm -f w
+	wait $!
+	[ "$(cat "$T/out")" = 137 ]
+	run brig wait --condition soon w
+	[[ $status -eq 125 && $output == *"--condition 'soon'"* ]]
+}
