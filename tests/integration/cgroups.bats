@@ -84,9 +84,9 @@ events_watches() { ls -l "/proc/$EVENTS/fd" | grep -qE 'memory\.events|eventfd';
 @test "pids: a fork bomb stops at the limit" {
 	mk_sh 'i=0; while [ $i -lt 100 ]; do sleep 600 & i=$((i + 1)); done; wait' '.linux.resources.pids.limit = 20'
 	ct_up
-	sleep 1
+	refused() { [ "$(cg_cat pids pids.events pids.events | sed -n 's/^max //p')" -gt 0 ]; }
+	wait_for refused
 	[ "$(cg_cat pids pids.current pids.current)" -le 20 ]
-	[ "$(cg_cat pids pids.events pids.events | sed -n 's/^max //p')" -gt 0 ]
 }
 
 @test "cpu: a quota holds a spinning program to its share within 10 percent" {

@@ -101,7 +101,8 @@ console() {
 	exec 8>"$T/in"
 	wait_for grep -q '^33 83' "$T/tty"
 	kill -USR1 $pty
-	sleep 0.3
+	sized() { [ "$(rt exec "$ID" sh -c 'stty size </proc/1/fd/0')" = "51 101" ]; }
+	wait_for sized
 	echo line >&8
 	wait_for grep -q '^got line' "$T/tty"
 	grep -q '51 101' "$T/tty"

@@ -98,15 +98,16 @@ back() { brig run -d --network none "$@"; }
 }
 
 @test "stop: the image's signal, then SIGKILL; wait and kill" {
-	back --name s --stop-signal USR2 bb sh -c 'trap "exit 5" USR2; while :; do sleep 0.1; done'
-	sleep 0.3
+	ready() { [ "$(brig logs "$1")" = ready ]; }
+	back --name s --stop-signal USR2 bb sh -c 'trap "exit 5" USR2; echo ready; while :; do sleep 0.1; done'
+	eventually ready s
 	brig wait s >"$BATS_TEST_TMPDIR/wait" &
 	[ "$(brig stop s)" = s ]
 	wait
 	[ "$(cat "$BATS_TEST_TMPDIR/wait")" = 5 ]
 	[ "$(brig inspect -f '{{.State.ExitCode}} {{.State.Status}}' s)" = "5 exited" ]
-	back --name k bb sh -c 'trap "" TERM; while :; do sleep 0.1; done'
-	sleep 0.3
+	back --name k bb sh -c 'trap "" TERM; echo ready; while :; do sleep 0.1; done'
+	eventually ready k
 	brig stop -t 0 k
 	[ "$(brig wait k)" = 137 ]
 	[ "$(brig inspect -f '{{.HostConfig.NetworkMode}} {{.Config.StopSignal}}' s)" = "none USR2" ]

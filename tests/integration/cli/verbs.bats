@@ -206,9 +206,10 @@ back() { brig run -d --network none "$@"; }
 	[ "${lines[*]}" = "create start die destroy" ]
 	[ "$(brig events --stream=false --filter event=die --format '{{.Actor.Attributes.exitCode}}' | tail -1)" = 0 ]
 	[ "$(brig events --stream=false --filter event=die --format json | tail -1 | jq -r .Actor.Attributes.name)" = e ]
-	brig events --filter event=create >"$T/events" 3>&- &
+	"$BIN/brig" --root "$BATS_FILE_TMPDIR/data" --runroot "$BATS_FILE_TMPDIR/run" events --filter event=create >"$T/events" 3>&- &
 	pid=$!
-	sleep 0.5
+	follows() { find "/proc/$pid/fd" -lname '*inotify*' | grep -q .; }
+	eventually follows
 	once --name f bb true
 	eventually grep -q 'container create [0-9a-f]* (name=f, image=localhost/bb:latest)' "$T/events"
 	kill "$pid"

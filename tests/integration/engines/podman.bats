@@ -131,8 +131,9 @@ pod_run() { podman run --network none "$@"; }
 }
 
 @test "podman kill: any signal" {
-	pod_run -d --name k1 localhost/box:1 sh -c 'trap "echo usr1" USR1; while :; do sleep 0.1; done' >/dev/null
-	sleep 0.3
+	pod_run -d --name k1 localhost/box:1 sh -c 'trap "echo usr1" USR1; echo ready; while :; do sleep 0.1; done' >/dev/null
+	ready() { podman logs k1 | grep -q ready; }
+	wait_for ready
 	podman kill --signal USR1 k1 >/dev/null
 	usr1() { podman logs k1 | grep -q usr1; }
 	wait_for usr1
@@ -268,8 +269,7 @@ pod_run() { podman run --network none "$@"; }
 @test "podman pods: two containers share a network" {
 	podman pod create --network none --name pod1 >/dev/null
 	podman run -d --pod pod1 --name a1 localhost/box:1 sh -c 'echo served | nc -l -p 8080' >/dev/null
-	sleep 0.3
-	run podman run --rm --pod pod1 localhost/box:1 nc 127.0.0.1 8080
+	run podman run --rm --pod pod1 localhost/box:1 sh -c 'for i in $(seq 50); do nc 127.0.0.1 8080 && exit; sleep 0.1; done'
 	echo "$output"
 	[[ "$output" == *served* ]]
 	podman pod stop --time 0 pod1
@@ -296,8 +296,8 @@ pod_run() { podman run --network none "$@"; }
 
 @test "podman rm --all leaves no state and no process" {
 	podman rm --force --all --time 0 >/dev/null
-	sleep 0.2
-	[ -z "$(ns find /run/brig -mindepth 1 -maxdepth 1 ! -name .seccomp 2>/dev/null)" ]
+	no_state() { [ -z "$(ns find /run/brig -mindepth 1 -maxdepth 1 ! -name .seccomp 2>/dev/null)" ]; }
+	wait_for no_state
 	run ns sh -c 'ps ax -o args | grep "sleep 600" | grep -vc grep'
 	[ "$output" = 0 ]
 }
