@@ -355,11 +355,16 @@ int cgroup_attach(struct cgroup *cg, pid_t pid, struct err *err)
 	return 0;
 }
 
-int cgroup_update(struct cgroup *cg, const struct spec_resources *res, struct err *err)
+int cgroup_update_also(struct cgroup *cg, const struct spec_resources *res, cgroup_also *also, void *arg, struct err *err)
 {
 	if (cg->manager == CGROUP_DISABLED)
 		return err_set(err, EINVAL, "update: the container was made without a cgroup");
-	return limits_update(cg, res, cg->manager == CGROUP_SYSTEMD ? systemd_update : NULL, err);
+	return limits_update(cg, res, cg->manager == CGROUP_SYSTEMD ? systemd_update : NULL, also, arg, err);
+}
+
+int cgroup_update(struct cgroup *cg, const struct spec_resources *res, struct err *err)
+{
+	return cgroup_update_also(cg, res, NULL, NULL, err);
 }
 
 int cgroup_destroy(struct cgroup *cg, struct err *err)

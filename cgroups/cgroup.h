@@ -63,6 +63,10 @@ int cgroup_attach(struct cgroup *cg, pid_t pid, struct err *err) MUST_CHECK;
 
 /* Set limits (and devices, when there are rules) of a live cgroup: all or nothing; a failed write restores what was written before it. */
 int cgroup_update(struct cgroup *cg, const struct spec_resources *resources, struct err *err) MUST_CHECK;
+/* And something else with them: also is called when they are written; when it fails they are restored, too. */
+typedef int cgroup_also(void *arg, struct err *err);
+int cgroup_update_also(struct cgroup *cg, const struct spec_resources *resources, cgroup_also *also, void *arg,
+		       struct err *err) MUST_CHECK;
 
 int cgroup_freeze(struct cgroup *cg, bool freeze, struct err *err) MUST_CHECK; /* waits until it is in force */
 int cgroup_is_frozen(struct cgroup *cg);					     /* 1, 0 or -errno */

@@ -138,10 +138,11 @@ int limits_v1(struct limit_list *l, const struct spec_resources *r, uint32_t in_
 int limits_v2(struct limit_list *l, const struct spec_resources *r, uint32_t in_v2, struct err *err) MUST_CHECK;
 /* Build the list that fits cg's layout and apply it; r may be NULL. */
 int limits_set(struct cgroup *cg, const struct spec_resources *r, struct err *err) MUST_CHECK;
-/* The same for a live cgroup, all or nothing. also (may be NULL) is called when everything is written; when it fails, that is
- * set back, too. What also writes into the same files is overwritten. */
-typedef int limits_also(struct cgroup *cg, const struct spec_resources *r, struct err *err);
-int limits_update(struct cgroup *cg, const struct spec_resources *r, limits_also *also, struct err *err) MUST_CHECK;
+/* The same for a live cgroup, all or nothing. When everything is written, first also is called and then manager (each may be
+ * NULL); when one of them fails, what was written is set back. What manager writes into the same files is overwritten. */
+typedef int limits_manager(struct cgroup *cg, const struct spec_resources *r, struct err *err);
+int limits_update(struct cgroup *cg, const struct spec_resources *r, limits_manager *manager, cgroup_also *also, void *arg,
+		  struct err *err) MUST_CHECK;
 uint64_t limits_weight_of_shares(uint64_t shares);
 bool limits_page_size_ok(const char *page_size);
 /* hugetlb.SIZE.FILE and hugetlb.SIZE.rsvd.FILE (where the kernel has it) of each size. */

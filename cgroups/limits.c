@@ -304,14 +304,14 @@ int limits_set(struct cgroup *cg, const struct spec_resources *r, struct err *er
 }
 
 /* The manager of the unit writes the same files, in its own units: a quota is rounded. What we wrote stays in force. */
-static int apply_also(struct applier *a, const struct devices_change *devices, const struct spec_resources *r, limits_also *also,
-		      struct err *err)
+static int apply_manager(struct applier *a, const struct devices_change *devices, const struct spec_resources *r,
+			 limits_manager *manager, struct err *err)
 {
 	int ret;
 
 	for (size_t i = 0; i < a->n_undo; i++)
 		a->undo[i].now = read_value(a->undo[i].dir_fd, a->undo[i].limit, a->undo[i].file);
-	ret = also(a->cg, r, err);
+	ret = manager(a->cg, r, err);
 	if (ret == 0 && !write_back(a->undo, a->n_undo, false))
 		log_warn("some cgroup limits have the values that systemd rounded them to");
 	return ret < 0 ? ret : devices_update_again(devices, err);
@@ -329,7 +329,8 @@ static void complete_swap(struct cgroup *cg, struct spec_resources *r)
 		r->mem_limit = (struct opt_i64){ (int64_t)limit, true };
 }
 
-int limits_update(struct cgroup *cg, const struct spec_resources *given, limits_also *also, struct err *err)
+int limits_update(struct cgroup *cg, const struct spec_resources *given, limits_manager *manager, cgroup_also *also, void *arg,
+		  struct err *err)
 {
 	CLEANUP(limit_list_done) struct limit_list l = { 0 };
 	CLEANUP(applier_done) struct applier a = { .cg = cg, .keep_old = true };
@@ -349,7 +350,9 @@ int limits_update(struct cgroup *cg, const struct spec_resources *given, limits_
 	if (ret == 0)
 		ret = devices_update(cg, r, &devices, err);
 	if (ret == 0 && also)
-		ret = apply_also(&a, &devices, r, also, err);
+		ret = also(arg, err);
+	if (ret == 0 && manager)
+		ret = apply_manager(&a, &devices, r, manager, err);
 	if (ret < 0 && (devices_update_undo(&devices) < 0) | !write_back(a.undo, a.n_undo, true))
 		log_warn("some cgroup limits could not be set back after a failed update");
 	return ret;

@@ -63,7 +63,7 @@ int machine_run(struct machine *m, struct err *err) MUST_CHECK;
 void machine_event(struct machine *m);
 /* Kill it and wait until it is gone. */
 void machine_stop(struct machine *m);
-/* Let the guest keep this much memory; asynchronous, the guest may not do it. */
+/* Let the guest keep this much memory, at most all it has; asynchronous, the guest may not do it. */
 void machine_balloon(struct machine *m, uint64_t guest_bytes);
 /* Stops it first. NULL is fine. */
 void machine_free(struct machine *m);

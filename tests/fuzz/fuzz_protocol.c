@@ -29,6 +29,7 @@ static void unpack(const struct frame *f)
 		struct proto_pids pids;
 		struct proto_exit exit;
 		struct proto_oom oom;
+		struct proto_balloon balloon;
 		struct proto_log log;
 		struct err error;
 		const char *text;
@@ -69,6 +70,9 @@ static void unpack(const struct frame *f)
 		break;
 	case PROTO_OOM:
 		check_text(proto_unpack_oom(f->data, f->len, &m.oom, &err), (const char *const *)&m.oom.container, f->len);
+		break;
+	case PROTO_BALLOON:
+		check_text(proto_unpack_balloon(f->data, f->len, &m.balloon, &err), (const char *const *)&m.balloon.container, f->len);
 		break;
 	case PROTO_LOG:
 		check_text(proto_unpack_log(f->data, f->len, &m.log, &err), (const char *const *)&m.log.text, f->len);

@@ -185,17 +185,17 @@ static void update(void)
 	put(&cg, "pids.max", "11\n");
 	put(&cg, "cpu.max", "70000 100000");
 	put(&cg, "memory.current", "1800\n");
-	is_int(limits_update(&cg, &good, NULL, &err), 0, "update: takes effect (%s)", err.msg);
+	is_int(limits_update(&cg, &good, NULL, NULL, NULL, &err), 0, "update: takes effect (%s)", err.msg);
 	is_str(got(&cg, "memory.max", buf), "2000", "update: memory.max is new");
 	is_str(got(&cg, "pids.max", buf), "22", "update: pids.max is new");
 	ok(got(&cg, "cpu.max", buf) && strncmp(buf, "70000 20000", 11) == 0, "update: a period keeps the quota: %s", buf);
-	ok(limits_update(&cg, &bad, NULL, &err) < 0 && strstr(err.msg, "cpu.cpus"), "update: fails at cpus: %s", err.msg);
+	ok(limits_update(&cg, &bad, NULL, NULL, NULL, &err) < 0 && strstr(err.msg, "cpu.cpus"), "update: fails at cpus: %s", err.msg);
 	is_str(got(&cg, "memory.max", buf), "2000", "update: memory.max is what it was");
 	is_str(got(&cg, "pids.max", buf), "22", "update: pids.max is what it was");
-	ok(limits_update(&cg, &below, NULL, &err) < 0 && strstr(err.msg, "checkBeforeUpdate"), "update: %s", err.msg);
+	ok(limits_update(&cg, &below, NULL, NULL, NULL, &err) < 0 && strstr(err.msg, "checkBeforeUpdate"), "update: %s", err.msg);
 	is_str(got(&cg, "memory.max", buf), "2000", "update: nothing was written below the usage");
 	cg.rootless = true;
-	is_int(limits_update(&cg, &bad, NULL, &err), 0, "update: rootless, a missing file is a warning");
+	is_int(limits_update(&cg, &bad, NULL, NULL, NULL, &err), 0, "update: rootless, a missing file is a warning");
 	remove_fake(&cg, dir, files);
 }
 
@@ -215,6 +215,12 @@ static int fails(struct cgroup *cg, const struct spec_resources *r, struct err *
 	return err_set(err, EIO, "the bus is gone");
 }
 
+static int refuses(void *arg, struct err *err)
+{
+	(void)arg;
+	return err_set(err, EBUSY, "the guest says no");
+}
+
 static void update_also(void)
 {
 	static const char *const files[] = { "memory.max", "cpu.max", "io.max", "memory.swap.max", NULL };
@@ -231,15 +237,18 @@ static void update_also(void)
 	put(&cg, "cpu.max", "max 100000\n");
 	put(&cg, "io.max", "");
 	put(&cg, "memory.swap.max", "max\n");
-	ok(limits_update(&cg, &r, fails, &err) < 0 && strstr(err.msg, "the bus is gone"), "update: the manager fails: %s", err.msg);
+	ok(limits_update(&cg, &r, fails, NULL, NULL, &err) < 0 && strstr(err.msg, "the bus is gone"), "update: the manager fails: %s", err.msg);
 	is_str(got(&cg, "memory.max", buf), "1000", "update: and memory.max is what it was");
-	is_int(limits_update(&cg, &r, rounds, &err), 0, "update: the manager rounds");
+	ok(limits_update(&cg, &r, rounds, refuses, NULL, &err) < 0 && strstr(err.msg, "the guest says no"), "update: what else changes fails: %s", err.msg);
+	is_str(got(&cg, "memory.max", buf), "1000", "update: and memory.max is what it was, again");
+	ok(got(&cg, "cpu.max", buf) && strncmp(buf, "max 100000", 10) == 0, "update: and the manager was not asked: %s", buf);
+	is_int(limits_update(&cg, &r, rounds, NULL, NULL, &err), 0, "update: the manager rounds");
 	is_str(got(&cg, "cpu.max", buf), "20001 100000", "update: and the kernel has what was asked for");
-	is_int(limits_update(&cg, &swap, NULL, &err), 0, "update: swap alone (%s)", err.msg);
+	is_int(limits_update(&cg, &swap, NULL, NULL, NULL, &err), 0, "update: swap alone (%s)", err.msg);
 	is_str(got(&cg, "memory.swap.max", buf), "1000", "update: is what is above the memory limit in force");
-	ok(limits_update(&cg, &unified, fails, &err) < 0, "update: unified, and the manager fails");
+	ok(limits_update(&cg, &unified, fails, NULL, NULL, &err) < 0, "update: unified, and the manager fails");
 	is_str(got(&cg, "io.max", buf), "8:0 rbps=max wbps=max riops=max wiops=max", "update: a new line of io.max is taken back");
-	is_int(limits_update(&cg, &unified, NULL, &err), 0, "update: unified");
+	is_int(limits_update(&cg, &unified, NULL, NULL, NULL, &err), 0, "update: unified");
 	ok(got(&cg, "cpu.max", buf) && strncmp(buf, "500 100000", 10) == 0, "update: unified overrides: %s", buf);
 	remove_fake(&cg, dir, files);
 }

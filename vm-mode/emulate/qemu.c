@@ -44,6 +44,7 @@ struct emulate {
 	struct machine m;
 	struct qmp qmp;
 	pid_t qemu, virtiofsd;
+	uint64_t mem_bytes;
 	int qmp_fd;
 	int messages_fd; /* memfd: stderr of both */
 };
@@ -342,7 +343,8 @@ static int emulate_run(struct machine *m, struct err *err)
 static void emulate_balloon(struct machine *m, uint64_t guest_bytes)
 {
 	struct emulate *e = (struct emulate *)m;
-	AUTO_FREE char *arguments = xasprintf("{\"value\":%llu}", (unsigned long long)guest_bytes);
+	AUTO_FREE char *arguments =
+		xasprintf("{\"value\":%llu}", (unsigned long long)(guest_bytes < e->mem_bytes ? guest_bytes : e->mem_bytes));
 
 	if (!m->ended)
 		qmp_send(&e->qmp, "balloon", arguments);
@@ -394,6 +396,7 @@ int machine_emulate_prepare(const struct machine_config *c, struct machine **ret
 
 	e->m = (struct machine){ .ops = &emulate_ops, .agent_fd = -1, .event_fd = -1, .log_fd = -1 };
 	e->qmp_fd = e->messages_fd = -1;
+	e->mem_bytes = c->mem_bytes >> 20 << 20; /* as QEMU gets it */
 	r = start_both(e, c, err);
 	if (!r)
 		r = qmp_command(&e->qmp, "qmp_capabilities", NULL, START_MS, err);

@@ -190,6 +190,13 @@ void vm_size(struct vm_settings *s, const struct spec_resources *r, unsigned hos
 	s->guest_bytes = (s->guest_bytes + (2u << 20) - 1) & ~(uint64_t)((2u << 20) - 1);
 }
 
+uint64_t vm_size_needed(const struct vm_settings *s, const struct spec_resources *r)
+{
+	uint64_t need = needed(r);
+
+	return need < s->guest_bytes ? need : 0;
+}
+
 int vm_size_allows(const struct vm_settings *s, const struct spec_resources *r, struct err *err)
 {
 	if (needed(r) <= s->guest_bytes)

@@ -49,6 +49,8 @@ int vm_settings_container(struct vm_settings *s, const struct spec *spec, struct
 void vm_size(struct vm_settings *s, const struct spec_resources *r, unsigned host_cpus);
 /* The container may get this limit by `update`: negative with err when its machine is too small. s: of its specification. */
 int vm_size_allows(const struct vm_settings *s, const struct spec_resources *r, struct err *err) MUST_CHECK;
+/* What the machine of a container with this limit needs of its memory; 0: all of it. */
+uint64_t vm_size_needed(const struct vm_settings *s, const struct spec_resources *r);
 /* Limits of the host's cgroup: the container's, and room for the machine. Changes r. */
 void vm_host_limits(const struct vm_settings *s, struct spec_resources *r);
 

@@ -191,6 +191,22 @@ static int forward_stream(struct keeper *k, struct client *c, const struct frame
 	return p ? frame_send(&k->out, f->type, f->flags, p->id, 0, f->data, f->len) : 0;
 }
 
+/* The size of a machine that runs one container follows that container's limit; in a pod it is everybody's. */
+static int on_balloon(struct keeper *k, struct client *c, const struct frame *f)
+{
+	struct proto_balloon m;
+	struct err ignored;
+	bool alone = true;
+
+	if (proto_unpack_balloon(f->data, f->len, &m, &ignored) < 0)
+		return -EPROTO;
+	for (size_t i = 0; i < k->n_procs; i++)
+		alone &= !k->procs[i].is_init;
+	if (alone && str_eq(m.container, k->config->container))
+		machine_balloon(k->config->machine, m.bytes ? m.bytes : UINT64_MAX);
+	return frame_send(&c->out, PROTO_REPLY, 0, 0, f->seq, NULL, 0);
+}
+
 static int client_frame(struct keeper *k, struct client *c, const struct frame *f)
 {
 	struct proto_hello hello;
@@ -202,6 +218,8 @@ static int client_frame(struct keeper *k, struct client *c, const struct frame *
 		return forward_stream(k, c, f);
 	if (f->type == PROTO_SHUTDOWN)
 		return reply_error(c, f, EPERM, "not for clients");
+	if (f->type == PROTO_BALLOON)
+		return on_balloon(k, c, f);
 	return forward_request(k, c, f);
 }
 

@@ -6,13 +6,11 @@
 #include "runtime/base/sys.h"
 #include "vm-mode/host/client.h"
 #include "vm-mode/host/keeper.h"
-#include "vm-mode/host/settings.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <time.h>
 
-#define ANSWER_MS 20000
 #define KILL_MS	  1000
 
 /* ---- kill ---- */
@@ -24,7 +22,7 @@ int vm_verb_kill(struct container *c, int sig, bool all, struct err *err)
 	int r;
 
 	proto_pack_kill(&b, &(struct proto_kill){ .container = c->id, .signal = (uint32_t)sig });
-	r = client_call(c, PROTO_KILL, all ? 0 : KEEPER_INIT_ID, &b, sig == SIGKILL ? KILL_MS : ANSWER_MS, NULL, err);
+	r = client_call(c, PROTO_KILL, all ? 0 : KEEPER_INIT_ID, &b, sig == SIGKILL ? KILL_MS : VM_ANSWER_MS, NULL, err);
 	if (sig != SIGKILL)
 		return r;
 	if (c->cgroup && cgroup_is_frozen(c->cgroup) == 1) {
@@ -41,12 +39,12 @@ int vm_verb_kill(struct container *c, int sig, bool all, struct err *err)
 
 /* ---- pause, resume ---- */
 
-static int ask_container(struct container *c, uint16_t type, struct buf *ret, struct err *err)
+int vm_ask_container(struct container *c, uint16_t type, struct buf *ret, struct err *err)
 {
 	AUTO_BUF struct buf b = { 0 };
 
 	proto_pack_text(&b, c->id);
-	return client_call(c, type, 0, &b, ANSWER_MS, ret, err);
+	return client_call(c, type, 0, &b, VM_ANSWER_MS, ret, err);
 }
 
 static int freeze_host(struct container *c, bool on, struct err *err)
@@ -59,13 +57,13 @@ static int freeze_host(struct container *c, bool on, struct err *err)
 /* Frozen inside, its processes do not notice that the machine stood still; frozen outside, it costs no time. */
 int vm_verb_pause(struct container *c, struct err *err)
 {
-	int r = ask_container(c, PROTO_PAUSE, NULL, err);
+	int r = vm_ask_container(c, PROTO_PAUSE, NULL, err);
 	struct err ignored;
 
 	if (r < 0)
 		return r;
 	r = freeze_host(c, true, err);
-	if (r < 0 && ask_container(c, PROTO_RESUME, NULL, &ignored) < 0)
+	if (r < 0 && vm_ask_container(c, PROTO_RESUME, NULL, &ignored) < 0)
 		log_warn("container '%s' stays paused in its machine: %s", c->id, ignored.msg);
 	return r;
 }
@@ -81,52 +79,9 @@ int vm_verb_resume(struct container *c, struct err *err)
 		return r;
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	proto_pack_time(&b, &(struct proto_time){ .sec = (uint64_t)now.tv_sec, .nsec = (uint32_t)now.tv_nsec });
-	if (client_call(c, PROTO_TIME, 0, &b, ANSWER_MS, NULL, &ignored) < 0)
+	if (client_call(c, PROTO_TIME, 0, &b, VM_ANSWER_MS, NULL, &ignored) < 0)
 		log_warn("cannot set the clock of the container's machine: %s", ignored.msg);
-	return ask_container(c, PROTO_RESUME, NULL, err);
-}
-
-/* ---- update ---- */
-
-static bool changes_anything(const struct spec_resources *r)
-{
-	return r->mem_limit.set || r->mem_swap.set || r->mem_reservation.set || r->cpu_quota.set || r->cpu_period.set || r->cpu_shares.set ||
-	       r->cpus || r->mems || r->pids_limit.set || r->cpu_idle.set || r->cpu_burst.set || r->unified.n || r->blkio_weight.set ||
-	       r->n_devices;
-}
-
-/* The machine was built for a size: within it everything goes, beyond it a limit would be a false promise. */
-int vm_verb_update(struct container *c, const struct spec_resources *r, struct err *err)
-{
-	CLEANUP(vm_settings_done) struct vm_settings s = { 0 };
-	AUTO_BUF struct buf json = { 0 };
-	AUTO_BUF struct buf b = { 0 };
-	struct spec_resources host = *r;
-	struct json_writer w = { .out = &json };
-	int ret = container_load_spec(c, err);
-
-	if (ret < 0)
-		return ret;
-	ret = vm_settings_host(c->opts, &s, err);
-	if (!ret)
-		ret = vm_settings_container(&s, c->spec, err);
-	if (!ret)
-		ret = vm_size_allows(&s, r, err);
-	if (ret < 0)
-		return ret;
-	s.overhead_bytes = VM_OVERHEAD_EMULATE; /* the larger one: the limit must not kill a machine that was made otherwise */
-	vm_host_limits(&s, &host);
-	host.n_devices = 0; /* the guest guards its own */
-	if (c->cgroup) {
-		ret = cgroup_update(c->cgroup, &host, err);
-		if (ret < 0)
-			return ret;
-	}
-	if (!changes_anything(r))
-		return 0;
-	vm_resources_json(r, &w);
-	proto_pack_update(&b, &(struct proto_update){ .container = c->id, .resources = json.p });
-	return client_call(c, PROTO_UPDATE, 0, &b, ANSWER_MS, NULL, err);
+	return vm_ask_container(c, PROTO_RESUME, NULL, err);
 }
 
 /* ---- stats, ps ---- */
@@ -135,7 +90,7 @@ int vm_verb_update(struct container *c, const struct spec_resources *r, struct e
 static int ask_json(struct container *c, uint16_t type, struct arena *arena, struct json **ret, struct err *err)
 {
 	AUTO_BUF struct buf reply = { 0 };
-	int r = ask_container(c, type, &reply, err);
+	int r = vm_ask_container(c, type, &reply, err);
 
 	*ret = NULL;
 	if (r < 0)

@@ -15,6 +15,10 @@ int vm_verb_ps_table(struct container *c, struct buf *out, struct err *err) MUST
 int vm_verb_checkpoint(struct container *c, const struct checkpoint_opts *o, struct err *err) MUST_CHECK;
 int vm_verb_restore(struct container *c, const struct create_opts *o, const struct checkpoint_opts *k, struct err *err) MUST_CHECK;
 
+/* Ask the guest about the container; its answer goes to *ret, which may be NULL. */
+int vm_ask_container(struct container *c, uint16_t type, struct buf *ret, struct err *err) MUST_CHECK;
+#define VM_ANSWER_MS 20000
+
 /* linux.resources as JSON: what `update` changes, for the guest's cgroup. */
 void vm_resources_json(const struct spec_resources *r, struct json_writer *w);
 

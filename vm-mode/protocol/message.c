@@ -285,6 +285,22 @@ int proto_unpack_oom(const void *p, size_t n, struct proto_oom *ret, struct err 
 	return end(&u, PROTO_OOM, err);
 }
 
+void proto_pack_balloon(struct buf *b, const struct proto_balloon *m)
+{
+	pack_string(b, m->container);
+	pack_u64(b, m->bytes);
+}
+
+int proto_unpack_balloon(const void *p, size_t n, struct proto_balloon *ret, struct err *err)
+{
+	struct unpack u = { .p = p, .n = n };
+	struct proto_balloon m = { .container = unpack_id(&u, false) };
+
+	m.bytes = unpack_u64(&u);
+	*ret = m;
+	return end(&u, PROTO_BALLOON, err);
+}
+
 void proto_pack_log(struct buf *b, const struct proto_log *m)
 {
 	size_t n = strnlen(m->text, PROTO_MAX_LOG);

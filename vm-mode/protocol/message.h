@@ -128,6 +128,14 @@ struct proto_oom {
 void proto_pack_oom(struct buf *b, const struct proto_oom *m);
 int proto_unpack_oom(const void *p, size_t n, struct proto_oom *ret, struct err *err) MUST_CHECK;
 
+/* Commands to the machine's process: what the container's machine should keep of its memory; 0: all. */
+struct proto_balloon {
+	const char *container;
+	uint64_t bytes;
+};
+void proto_pack_balloon(struct buf *b, const struct proto_balloon *m);
+int proto_unpack_balloon(const void *p, size_t n, struct proto_balloon *ret, struct err *err) MUST_CHECK;
+
 #define PROTO_MAX_LOG 1024
 struct proto_log {
 	uint16_t level; /* enum log_level */

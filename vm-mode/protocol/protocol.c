@@ -27,6 +27,7 @@ static const struct proto_type_info types[] = {
 	{ PROTO_TIME,		"time",		PROTO_TO_GUEST, false,	true,	12,	12 },
 	{ PROTO_SHUTDOWN,	"shutdown",	PROTO_TO_GUEST, false,	true,	0,	0 },
 	{ PROTO_PING,		"ping",		PROTO_TO_GUEST, false,	true,	0,	0 },
+	{ PROTO_BALLOON,	"balloon",	PROTO_TO_GUEST, false,	true,	ID_MIN + 8, ID_MAX + 8 },
 	{ PROTO_EXIT,		"exit",		PROTO_TO_HOST,	true,	false,	12,	12 },
 	{ PROTO_OOM,		"oom",		PROTO_TO_HOST,	false,	false,	ID_MIN + 8, ID_MAX + 8 },
 	{ PROTO_LOG,		"log",		PROTO_TO_HOST,	false,	false,	6,	4096 },

@@ -64,6 +64,7 @@ enum proto_type {
 	PROTO_TIME,
 	PROTO_SHUTDOWN,
 	PROTO_PING,
+	PROTO_BALLOON, /* for the machine's process on the host, from its commands; the guest knows no such request */
 
 	PROTO_EXIT = 64,
 	PROTO_OOM,

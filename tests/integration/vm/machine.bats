@@ -138,6 +138,37 @@ out_has() { grep -q "$1" "$T/$ID.out"; }
 	no_residue "$ID"
 }
 
+# host_limit: memory limit of the container's cgroup on the host; host_held: what it holds besides file cache
+host_limit() { cat /sys/fs/cgroup/memory/"$CG"/memory.limit_in_bytes /sys/fs/cgroup/"$CG"/memory.max 2>/dev/null || true; }
+host_held() { rt events --stats "$ID" | jq '.data.machine.host.memory | .usage.usage - .raw.inactive_file - .raw.active_file'; }
+holds_less() { [ "$(host_held)" -lt "$1" ]; }
+
+@test "vm: update: memory down and up again, the host gets it back; what the guest refuses changes nothing on the host" {
+	mk_sh 'dd if=/dev/zero of=/dev/shm/fill bs=1M count=200 2>/dev/null; echo full; while [ ! -e /dev/shm/go ]; do sleep 0.2; done; rm /dev/shm/fill; echo empty; sleep 1000' \
+		'.linux.resources.memory.limit = 402653184 | (.mounts[] | select(.destination == "/dev/shm") | .options) += ["size=300m"]'
+	ct_up
+	wait_for out_has full
+	local limit held
+	limit=$(host_limit)
+	held=$(host_held)
+	[ "$held" -gt 209715200 ]
+	run ! rt update --cpuset-cpus 77 "$ID" # no such CPU, on the host or in the guest
+	run ! rt update --memory 1G --pids-limit 50 "$ID"
+	[ "$(host_limit)" = "$limit" ]
+	[ "$(rt events --stats "$ID" | jq .data.pids.limit)" != 50 ]
+	rt exec "$ID" touch /dev/shm/go
+	wait_for out_has empty
+	rt update --memory 64M "$ID"
+	[ "$(rt events --stats "$ID" | jq .data.memory.usage.limit)" = 67108864 ]
+	wait_for holds_less $((held - 150000000))
+	[ "$(host_limit)" -lt "$limit" ]
+	# and up: the container can use it
+	rt update --memory 384M "$ID"
+	[ "$(host_limit)" -ge "$limit" ]
+	rt exec "$ID" dd if=/dev/zero of=/dev/shm/fill bs=1M count=200 2>/dev/null
+	[ "$(rt exec "$ID" stat -c %s /dev/shm/fill)" = 209715200 ]
+}
+
 @test "vm: errors in the guest reach create and start with the words of namespaces mode" {
 	mk_bundle '.process.args = ["/no/such/program"]'
 	if ct_create 2>"$T/err"; then run ! rt start "$ID"; echo "$output" >>"$T/err"; rt delete --force "$ID"; fi
