@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "runtime/base/mem.h"
 
@@ -61,6 +62,10 @@ int kvm_open(struct err *err)
 {
 	AUTO_CLOSE int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 
+	if (fd < 0 && errno == ENOENT)
+		return err_set(err, ENOENT, "there is no '/dev/kvm': virtualization is switched off, or kvm_intel or kvm_amd is not loaded");
+	if (fd < 0 && errno == EACCES)
+		return err_set(err, EACCES, "user %u may not open '/dev/kvm': its group may (usermod -aG kvm USER, and log in again)", geteuid());
 	if (fd < 0)
 		return err_sys(err, -errno, "open '/dev/kvm'");
 	return check(fd, err) < 0 ? -err->code : TAKE_FD(fd);

@@ -328,11 +328,34 @@ sees_network() {
 	[[ "$output" != *emulated* ]]
 }
 
+# as_user MODE COMMAND...: as somebody who may use /dev/kvm, or not; whatever the mode of the host's is
+as_user() {
+	# shellcheck disable=SC2016 # the inner shell's
+	unshare -m bash -c 'mode=$1; shift
+		if [ -e /dev/kvm ] || [ "$mode" = 600 ]; then
+			mount -t tmpfs kvm /mnt && mknod -m "$mode" /mnt/kvm c 10 232 || exit 99
+			if [ -e /dev/kvm ]; then mount --bind /mnt/kvm /dev/kvm; else mount -t tmpfs dev /dev && mknod -m "$mode" /dev/kvm c 10 232; fi || exit 99
+		fi
+		exec setpriv --reuid 12345 --regid 12345 --clear-groups timeout 180 "$@"' - "$@"
+}
+
+@test "vm: who may not use /dev/kvm is told what to do" {
+	mk_sh true 'del(.linux.cgroupsPath, .linux.resources)'
+	install -d -o 12345 -g 12345 "$T/own"
+	run ! as_user 600 "$RUNTIME" --root "$T/own" --vm-accel kvm create --bundle "$B" "$ID"
+	echo "$output"
+	[[ "$output" == *"user 12345 may not open '/dev/kvm'"*"usermod -aG kvm"* ]]
+	have_kvm && return
+	[ ! -e /dev/kvm ] || return 0
+	run ! rt --vm-accel kvm create --bundle "$B" "$ID"
+	[[ "$output" == *"there is no '/dev/kvm'"* ]]
+}
+
 @test "vm: rootless: root inside is the user outside" {
 	mk_sh 'id -u; touch /x; ls /sys/class/net; exit 3' 'del(.linux.cgroupsPath, .linux.resources)'
 	chown -R 12345:12345 "$R"
 	install -d -o 12345 -g 12345 "$T/own"
-	run -3 setpriv --reuid 12345 --regid 12345 --clear-groups timeout 180 "$RUNTIME" --root "$T/own" "${VM_FLAGS[@]}" run --bundle "$B" "$ID" </dev/null
+	run -3 as_user 666 "$RUNTIME" --root "$T/own" "${VM_FLAGS[@]}" run --bundle "$B" "$ID" </dev/null
 	[ "$output" = "0
 lo" ]
 	[ "$(stat -c %u "$R/x")" = 12345 ]
