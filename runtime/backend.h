@@ -41,6 +41,8 @@ struct backend {
 	int (*ps)(struct container *, pid_t **, size_t *, struct err *);		   /* NULL: cgroup_pids */
 	/* `ps --format table` where ps(1) of the host cannot see the processes; NULL: it can. */
 	int (*ps_table)(struct container *, struct buf *out, struct err *);
+	/* The root file system of a running container, O_PATH; NULL: the root of its init. */
+	int (*open_root)(const struct container *, struct err *);
 	/* `features`: more members of the object "annotations". NULL: none. */
 	void (*features)(const struct runtime_opts *, struct json_writer *);
 	int (*checkpoint)(struct container *, const struct checkpoint_opts *, struct err *);

@@ -139,6 +139,8 @@ int container_update(struct container *c, const struct spec_resources *r, const 
 		     struct err *err) MUST_CHECK;
 /* pids in the caller's pid namespace; new array. */
 int container_pids(struct container *c, pid_t **ret, size_t *ret_n, struct err *err) MUST_CHECK;
+/* Its root file system as the host sees it, O_PATH, for a new owner; running only. */
+int container_open_root(const struct container *c, struct err *err) MUST_CHECK;
 int container_stats_json(struct container *c, struct json_writer *w, struct err *err) MUST_CHECK;
 
 /* Write the OCI state object (runtime.md "State"). with_extras: also rootfs, created, owner, as runc's `state` prints.

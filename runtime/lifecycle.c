@@ -376,6 +376,18 @@ int container_pids(struct container *c, pid_t **ret, size_t *ret_n, struct err *
 	return 0;
 }
 
+int container_open_root(const struct container *c, struct err *err)
+{
+	char path[64];
+	int fd;
+
+	if (c->backend && c->backend->open_root)
+		return c->backend->open_root(c, err);
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)c->pid);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? err_sys(err, -errno, "open the container's root") : fd;
+}
+
 int container_stats_json(struct container *c, struct json_writer *w, struct err *err)
 {
 	if (c->backend->stats)

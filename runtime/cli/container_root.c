@@ -28,14 +28,6 @@ static int open_stopped(struct record *r, struct err *err)
 	return store_rootfs_mount(&r->cli->store, &image, &o, err);
 }
 
-static int open_running(const struct container *c, struct err *err)
-{
-	AUTO_FREE char *path = xasprintf("/proc/%d/root", c->pid);
-	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 ? err_sys(err, -errno, "open the container's root") : fd;
-}
-
 int container_root_open(struct cli *cli, const char *name, struct err *err)
 {
 	CLEANUP(cleanup_container) struct container *c = NULL;
@@ -46,5 +38,5 @@ int container_root_open(struct cli *cli, const char *name, struct err *err)
 	if (x < 0)
 		return x;
 	state = record_state(r, &c);
-	return c && (state == RECORD_RUNNING || state == RECORD_PAUSED) ? open_running(c, err) : open_stopped(r, err);
+	return c && (state == RECORD_RUNNING || state == RECORD_PAUSED) ? container_open_root(c, err) : open_stopped(r, err);
 }

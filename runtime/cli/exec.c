@@ -84,14 +84,11 @@ static int make_env(struct arena *a, const struct exec_flags *f, const struct st
 static int set_user(struct arena *a, const struct container *c, const char *user, struct spec_process *p, char **home, struct err *err)
 {
 	AUTO_IMAGE_USER struct image_user u = { 0 };
-	char path[64];
-	AUTO_CLOSE int root_fd = -1;
+	AUTO_CLOSE int root_fd = container_open_root(c, err);
 	int r;
 
-	snprintf(path, sizeof(path), "/proc/%d/root", (int)c->pid);
-	root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root_fd < 0)
-		return err_sys(err, -errno, "open the container's root");
+		return root_fd;
 	r = image_user_resolve(root_fd, user, NULL, 0, &u, err);
 	if (r < 0)
 		return r;

@@ -213,6 +213,7 @@ const struct backend vm_backend = {
 	.oom_fd = backend_oom_fd,
 	.oom_count = backend_oom_count,
 	.ps_table = vm_verb_ps_table,
+	.open_root = vm_verb_open_root,
 	.checkpoint = vm_verb_checkpoint,
 	.restore = vm_verb_restore,
 	.features = backend_features,

@@ -8,6 +8,7 @@
 #include "vm-mode/host/keeper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <time.h>
 
@@ -153,7 +154,7 @@ static void print_process(const struct json *p, struct buf *out)
 			(void)strftime(when, sizeof(when), "%H:%M", &tm);
 	}
 	(void)!str_to_u64(text_of(p, "cpuSeconds"), &cpu); /* 0 when it is no number */
-	buf_addf(out, "%-8s %7s %7s %5s %-8s %02u:%02u:%02u %s\n", text_of(p, "user"), text_of(p, "pid"), text_of(p, "ppid"), when,
+	buf_addf(out, "%-8s %7s %7s %5s %-8s %02u:%02u:%02u %s\n", str_eq(text_of(p, "uid"), "0") ? "root" : text_of(p, "uid"), text_of(p, "pid"), text_of(p, "ppid"), when,
 		 text_of(p, "tty"), (unsigned)(cpu / 3600), (unsigned)(cpu / 60 % 60), (unsigned)(cpu % 60), text_of(p, "command"));
 }
 
@@ -172,6 +173,17 @@ int vm_verb_ps_table(struct container *c, struct buf *out, struct err *err)
 		if (kid->type == JSON_OBJECT)
 			print_process(kid, out);
 	return 0;
+}
+
+/* The container's root lies over the machine's own (export.h); going up from there ends on top. */
+int vm_verb_open_root(const struct container *c, struct err *err)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/root/..", (int)c->pid);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? err_sys(err, -errno, "open the container's root") : fd;
 }
 
 /* ---- not yet ---- */

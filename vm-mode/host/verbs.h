@@ -12,6 +12,7 @@ int vm_verb_update(struct container *c, const struct spec_resources *r, struct e
 int vm_verb_stats(struct container *c, struct json_writer *w, struct err *err) MUST_CHECK;
 /* The guest's processes. (The pids of `ps --format json` are for engines, which look them up on the host: those of the host's cgroup.) */
 int vm_verb_ps_table(struct container *c, struct buf *out, struct err *err) MUST_CHECK;
+int vm_verb_open_root(const struct container *c, struct err *err) MUST_CHECK;
 int vm_verb_checkpoint(struct container *c, const struct checkpoint_opts *o, struct err *err) MUST_CHECK;
 int vm_verb_restore(struct container *c, const struct create_opts *o, const struct checkpoint_opts *k, struct err *err) MUST_CHECK;
 
