@@ -27,7 +27,7 @@ struct erofs_device {
 int erofs_write(int fd, struct tree *t, const struct erofs_device *devices, size_t n_devices, const uint8_t uuid[16],
 		struct err *err) MUST_CHECK;
 
-/* What the device table of an image says. */
+/* What the device table of an image says; elements behind n_devices are undefined. */
 struct erofs_layout {
 	uint64_t image_bytes;
 	size_t n_devices;

@@ -18,7 +18,7 @@ int erofs_read_layout(int fd, struct erofs_layout *ret, struct err *err)
 	n = le16toh(sb.extra_devices);
 	if (n > EROFS_MAX_DEVICES)
 		return err_set(err, EBADMSG, "EROFS image: too many devices");
-	memset(ret, 0, sizeof(*ret));
+	/* Not one memset: of 45 KB, a `run` touches the first elements only. */
 	ret->image_bytes = (uint64_t)le32toh(sb.blocks) * EROFS_BLOCK;
 	ret->n_devices = n;
 	for (size_t i = 0; i < n; i++) {
@@ -27,6 +27,7 @@ int erofs_read_layout(int fd, struct erofs_layout *ret, struct err *err)
 		if (pread(fd, &slot, sizeof(slot), at) != (ssize_t)sizeof(slot))
 			return err_set(err, EBADMSG, "EROFS image: device table is cut short");
 		memcpy(ret->devices[i].tag, slot.tag, sizeof(slot.tag));
+		ret->devices[i].tag[sizeof(slot.tag)] = '\0';
 		ret->devices[i].offset = (uint64_t)le32toh(slot.mapped_blkaddr) * EROFS_BLOCK;
 		ret->devices[i].bytes = (uint64_t)le32toh(slot.blocks) * EROFS_BLOCK;
 	}

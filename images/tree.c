@@ -208,9 +208,15 @@ static int walk_parent(struct tree *t, const char *path, enum walk_flags flags, 
 		       struct err *err)
 {
 	const char *slash = strrchr(path, '/');
-	const char *dir = slash ? arena_strndup(&t->arena, path, (size_t)(slash - path)) : "";
-	int r = walk(t, dir, (enum walk_flags)(flags | WALK_FOLLOW_LAST), ret, err);
+	size_t n = slash ? (size_t)(slash - path) : 0;
+	char dir[ENTRY_PATH_MAX + 1];
+	int r;
 
+	if (n >= sizeof(dir))
+		return err_set(err, ENAMETOOLONG, "'%.200s...' is too long a path", path);
+	memcpy(dir, path, n);
+	dir[n] = '\0';
+	r = walk(t, dir, (enum walk_flags)(flags | WALK_FOLLOW_LAST), ret, err);
 	*ret_name = slash ? slash + 1 : path;
 	if (r == 0 && *ret && (*ret)->inode->type != ENTRY_DIR)
 		return err_set(err, ENOTDIR, "'%.200s': its parent is not a directory", path);
