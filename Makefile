@@ -130,7 +130,7 @@ vmm: $(B)/tests/libvmm.a $(B)/tests/vmrun
 
 # The image store: an archive of its own, and the program of the verbs that bring images in and out.
 IMAGES_SRC   := $(wildcard images/*.c)
-IMAGES_LIBS  := -lcurl -larchive -lisal -lzstd -lcrypto -lyajl -pthread
+IMAGES_LIBS  := -lcurl -larchive -lisal -lzstd -llzma -lbz2 -lcrypto -lyajl -pthread
 IMAGES_PROGRAM_SRC := $(wildcard runtime/cli/images/*.c) $(OUTPUT_SRC) runtime/cli/event_line.c runtime/oci/options.c runtime/version.c
 $(B)/bin/brig-images: $(call obj,$(IMAGES_PROGRAM_SRC) $(IMAGES_SRC) $(BASE_SRC))
 	$(call say,LD,$@)
@@ -203,7 +203,7 @@ check-unit: all images $(UNIT_BIN) $(UNIT_HELP)
 # ---- set-up: what the distribution has to provide ----
 
 BUILD_PACKAGES := gcc libc6-dev make pkg-config libseccomp-dev libcap-dev libyajl-dev libcgroup-dev libsystemd-dev \
-	libarchive-dev libisal-dev libzstd-dev libssl-dev libcurl4-openssl-dev
+	libarchive-dev libisal-dev libzstd-dev liblzma-dev libbz2-dev libssl-dev libcurl4-openssl-dev
 DEMO_PACKAGES := busybox-static lz4 qemu-system-x86 qemu-system-common # the last two run vm-mode where KVM cannot
 LINT_PACKAGES  := clang clang-tidy clang-format cppcheck shellcheck
 apt = DEBIAN_FRONTEND=noninteractive sh tests/install-packages.sh $(1)

@@ -219,6 +219,9 @@ static int make_manifest(struct load *l, const struct digest *config, size_t con
 		[INFLATE_PLAIN] = "application/vnd.oci.image.layer.v1.tar",
 		[INFLATE_GZIP] = "application/vnd.oci.image.layer.v1.tar+gzip",
 		[INFLATE_ZSTD] = "application/vnd.oci.image.layer.v1.tar+zstd",
+		/* no type has them: the layer is the tar that was inside */
+		[INFLATE_XZ] = "application/vnd.oci.image.layer.v1.tar",
+		[INFLATE_BZIP2] = "application/vnd.oci.image.layer.v1.tar",
 	};
 	AUTO_BUF struct buf b = { 0 };
 	struct json_writer w = { .out = &b };
@@ -230,8 +233,12 @@ static int make_manifest(struct load *l, const struct digest *config, size_t con
 	descriptor_json(&w, "application/vnd.oci.image.config.v1+json", config, config_bytes);
 	json_key(&w, "layers");
 	json_begin_array(&w);
-	for (size_t i = 0; i < n; i++)
-		descriptor_json(&w, types[layers[i].kind], &layers[i].blob, layers[i].blob_size);
+	for (size_t i = 0; i < n; i++) {
+		const struct layer_result *layer = &layers[i];
+		bool is_odd = layer->kind == INFLATE_XZ || layer->kind == INFLATE_BZIP2;
+
+		descriptor_json(&w, types[layer->kind], is_odd ? &layer->diff_id : &layer->blob, is_odd ? layer->tar_bytes : layer->blob_size);
+	}
 	json_end_array(&w);
 	json_end_object(&w);
 	hash_bytes(DIGEST_SHA256, b.p, b.len, ret);

@@ -161,10 +161,10 @@ static int spool(struct store *store, int in, int *ret_fd, struct err *err)
 
 static bool is_compressed(int fd)
 {
-	uint8_t m[4] = { 0 };
+	uint8_t m[16];
+	ssize_t n = pread(fd, m, sizeof(m), 0);
 
-	return pread(fd, m, sizeof(m), 0) != (ssize_t)sizeof(m) || (m[0] == 0x1f && m[1] == 0x8b) ||
-	       (m[0] == 0x28 && m[1] == 0xb5 && m[2] == 0x2f && m[3] == 0xfd);
+	return n < 0 || inflate_sniff(m, (size_t)n) != INFLATE_PLAIN;
 }
 
 int source_open(struct store *store, const char *path, struct source *ret, struct err *err)

@@ -9,9 +9,10 @@
  *
  * The kind is read from the first bytes, never from a media type (docker's "tar" layers may be compressed all the
  * same). gzip goes through ISA-L, any number of members; zstd any number of frames, skippable ones included, with
- * windows up to 128 MiB; everything else is passed on as it is.
+ * windows up to 128 MiB. xz and bzip2 are for root file systems and archives that people have; no layer's media type names
+ * them. Everything else is passed on as it is.
  */
-enum inflate_kind { INFLATE_UNKNOWN, INFLATE_PLAIN, INFLATE_GZIP, INFLATE_ZSTD };
+enum inflate_kind { INFLATE_UNKNOWN, INFLATE_PLAIN, INFLATE_GZIP, INFLATE_ZSTD, INFLATE_XZ, INFLATE_BZIP2 };
 
 /* Where the bytes go. buffer() gives at least one byte of room, or NULL when the other side failed (it keeps the
  * error); produced() says that the first n bytes of it are filled. */
@@ -20,6 +21,9 @@ struct inflate_sink {
 	void (*produced)(void *ctx, size_t n);
 	void *ctx;
 };
+
+/* The kind that a stream with these first bytes has; 10 are enough for all. */
+enum inflate_kind inflate_sniff(const void *data, size_t n);
 
 struct inflate; /* opaque */
 struct inflate *inflate_new(const struct inflate_sink *sink) __attribute__((returns_nonnull));

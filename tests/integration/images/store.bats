@@ -183,7 +183,9 @@ made_again() { # TAR
 	layer everything
 	gzip -k everything.tar
 	zstd -q everything.tar
-	for f in everything.tar.gz everything.tar.zst; do
+	xz -0k everything.tar
+	bzip2 -k everything.tar
+	for f in everything.tar.gz everything.tar.zst everything.tar.xz everything.tar.bz2; do
 		head -c -20 $f >"cut"
 		run img import-layer cut
 		[ "$status" -eq 1 ]
@@ -199,14 +201,19 @@ made_again() { # TAR
 	[ "$(find S -type f ! -name lock | wc -l)" -eq 0 ]
 }
 
-@test "layer: gzip, many members, zstd, several frames and plain give one diffID" {
+@test "layer: gzip, many members, zstd, several frames, xz, bzip2 and plain give one diffID" {
 	layer everything
 	want=sha256:$(sha256sum everything.tar | cut -c1-64)
 	gzip -k everything.tar
 	zstd -q everything.tar
 	split -b 100000 everything.tar part.
-	for p in part.*; do gzip -c "$p" >>members.gz; zstd -qc "$p" >>frames.zst; done
-	for f in everything.tar everything.tar.gz everything.tar.zst members.gz frames.zst; do
+	for p in part.*; do
+		gzip -c "$p" >>members.gz
+		zstd -qc "$p" >>frames.zst
+		xz -0c "$p" >>streams.xz
+		bzip2 -c "$p" >>streams.bz2
+	done
+	for f in everything.tar everything.tar.gz everything.tar.zst members.gz frames.zst streams.xz streams.bz2; do
 		[ "$(img import-layer $f)" = "$want" ]
 		rm S/layers/*
 	done
