@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 /*
@@ -181,9 +182,10 @@ int rootfs_readonly(struct err *err)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
 	int r = sys_mount_setattr(AT_FDCWD, "/", 0, &attr);
+	struct statfs fs;
 
 	if (mount_call_denied(r))
-		r = mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) < 0 ? -errno : 0;
+		r = statfs("/", &fs) < 0 || mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | mount_flags_of(&fs), NULL) < 0 ? -errno : 0;
 	return r < 0 ? err_sys(err, r, "make the root read-only") : 0;
 }
 

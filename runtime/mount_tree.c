@@ -44,8 +44,7 @@ bool mount_call_denied(int r)
 	return r == -ENOSYS || r == -EPERM || r == -EACCES;
 }
 
-/* The flags that a mount has, as mount(2) wants to hear them again. */
-static uint64_t mount_flags_of(const struct statfs *fs)
+uint64_t mount_flags_of(const struct statfs *fs)
 {
 	static const struct {
 		long st;

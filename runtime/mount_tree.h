@@ -10,7 +10,10 @@
  * options ask for. Both backends use them; nothing here attaches anything.
  */
 struct mount_attr;
+struct statfs;
 
+/* The flags that a mount has, as mount(2) wants to hear them again when it changes another one. */
+uint64_t mount_flags_of(const struct statfs *fs);
 /* MS_* to MOUNT_ATTR_* */
 uint64_t mount_attr_from_flags(uint64_t ms_flags);
 

@@ -54,6 +54,18 @@ same_as_ever() {
 	done
 }
 
+@test "none of the newer calls: a read-only root keeps the flags of its mount" {
+	local deny rc=0
+	deny=$(helper deny)
+	look_bundle '.root.readonly = true'
+	mount --bind "$R" "$R"
+	mount -o remount,bind,nosuid,nodev,noatime "$R"
+	same_as_ever "$deny" ENOSYS mount_setattr -- || rc=1
+	umount "$R"
+	[ "$rc" = 0 ]
+	grep -q ' on / .*ro,nosuid,nodev,noatime' "$T/denied"
+}
+
 @test "none of the newer calls: nothing of the host is below the root, create, exec, a terminal and delete" {
 	local all="open_tree fsopen fsconfig fsmount move_mount mount_setattr openat2 clone3 close_range" deny
 	deny=$(helper deny)
