@@ -70,7 +70,7 @@ KINDS="prestart createRuntime createContainer startContainer poststart poststop"
 	[ "$(cat "$R/createRuntime")" = "$host" ]
 	[ "$(head -n 1 "$R/createContainer")" = "$inside" ]
 	[ "$(tail -n 1 "$R/createContainer")" = "$(readlink "/proc/$(ct_pid)/ns/net")" ]
-	[ "$(head -n 1 "$R/startContainer")" = "$inside" ]
+	[ "$BACKEND" = vm ] || [ "$(head -n 1 "$R/startContainer")" = "$inside" ] # a number of the guest's kernel
 	grep -q 'brig test image' "$R/startContainer"
 	[ "$(cat "$R/poststart")" = "$host" ]
 }
@@ -171,7 +171,7 @@ KINDS="prestart createRuntime createContainer startContainer poststart poststop"
 
 @test "hooks: a network can be attached by createRuntime" {
 	mk_sh 'cat /proc/net/dev; sleep 600'
-	edit '.hooks.createRuntime += [{path: "/bin/sh", args: ["sh", "-c", "pid=$(sed \"s/.*\\\"pid\\\": *\\([0-9]*\\).*/\\1/\" | tail -n 1); exec nsenter -t $pid -n ip link add hooked type veth peer name hooked2"], env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]}]'
+	edit '.hooks.createRuntime += [{path: "/bin/sh", args: ["sh", "-c", "pid=$(sed \"s/.*\\\"pid\\\": *\\([0-9]*\\).*/\\1/\" | tail -n 1); exec nsenter -t $pid -n sh -c \"ip link add hooked type veth peer name hooked2; ip link set hooked up\""], env: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]}]'
 	ct_up
 	wait_for grep -q hooked "$T/$ID.out"
 }
@@ -189,6 +189,7 @@ KINDS="prestart createRuntime createContainer startContainer poststart poststop"
 }
 
 @test "before the pivot, hooks find the container's mounts at root.path, and what they mount there is in the container" {
+	[ "$BACKEND" != vm ] || skip "mounts are made in the guest, after these hooks"
 	mkdir "$T/src"
 	echo mounted >"$T/src/f"
 	cat >"$T/hook" <<-'END'
