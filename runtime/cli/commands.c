@@ -14,7 +14,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_attach, &cli_cleanup, &cli_commit, &cli_container_exists, &cli_container_inspect,
 	&cli_container_prune, &cli_cp, &cli_create, &cli_diff, &cli_events, &cli_exec_verb, &cli_export,
 	&cli_healthcheck_monitor, &cli_healthcheck_run, &cli_info, &cli_inspect, &cli_kill, &cli_logs,
-	&cli_monitor, &cli_network_create, &cli_network_exists, &cli_network_inspect, &cli_network_ls,
+	&cli_monitor, &cli_network_connect, &cli_network_create, &cli_network_disconnect, &cli_network_exists, &cli_network_inspect, &cli_network_ls,
 	&cli_network_prune, &cli_network_rm, &cli_pause, &cli_port, &cli_ps, &cli_rename, &cli_restart,
 	&cli_rm, &cli_run, &cli_start, &cli_stats, &cli_stop, &cli_system_df, &cli_system_prune, &cli_top,
 	&cli_unpause, &cli_update, &cli_version, &cli_volume_create, &cli_volume_exists,

@@ -107,6 +107,7 @@ void cli_report(struct err *err, int *code);
 
 /* network_verbs.c, volume_verbs.c, health.c: groups, "network ls" */
 extern const struct cli_command cli_network_create, cli_network_inspect, cli_network_ls, cli_network_prune, cli_network_rm;
+extern const struct cli_command cli_network_connect, cli_network_disconnect; /* network_connect.c */
 extern const struct cli_command cli_volume_create, cli_volume_inspect, cli_volume_ls, cli_volume_prune, cli_volume_rm;
 extern const struct cli_command cli_container_exists, cli_network_exists, cli_volume_exists; /* exists.c */
 extern const struct cli_command cli_export, cli_volume_export, cli_volume_import;	       /* tar_stream.c */

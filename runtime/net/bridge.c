@@ -141,7 +141,7 @@ static int take(const char *text, unsigned prefix, struct ip_addr *ret)
 	return 0;
 }
 
-static int configure_inside(const struct net_place *p, const struct netrec_if *i, struct err *err)
+int bridge_configure(const struct net_place *p, const struct netrec_if *i, struct err *err)
 {
 	struct link_config c = { .name = i->pub.ifname };
 
@@ -164,7 +164,7 @@ int bridge_wire(const struct net_place *p, const struct network *n, const struct
 	r = make_bridge(host_fd, n, &veth.bridge_index, err);
 	if (r == 0)
 		r = link_veth_create(host_fd, &veth, err);
-	return r < 0 ? r : configure_inside(p, i, err);
+	return r < 0 ? r : bridge_configure(p, i, err);
 }
 
 int bridge_undo(const struct net_env *env, const struct netrec *r, const struct netrec_if *i, struct err *err)

@@ -20,9 +20,18 @@ struct net_place {
 	const char *ns_path;
 };
 
+/* ---- net.c ---- */
+/* Give the namespace a name in the file system, for those who come back to it later: CNI plugins. New string. */
+int net_pin(const struct net_env *env, const char *id, int ns_fd, char **ret, struct err *err) MUST_CHECK;
+char *net_pin_path(const struct net_env *env, const char *id) __attribute__((returns_nonnull));
+/* What is known of an interface (the i-th: ethI) before it is made. */
+void net_fill_interface(const struct network *n, const struct net_attach *a, size_t i, struct netrec_if *ret);
+
 /* ---- bridge.c ---- */
 int bridge_plan(const struct net_place *p, const struct network *n, const struct net_attach *a, struct netrec_if *i, struct err *err) MUST_CHECK;
 int bridge_wire(const struct net_place *p, const struct network *n, const struct netrec_if *i, struct err *err) MUST_CHECK;
+/* Its addresses and routes; what is there already is no error. */
+int bridge_configure(const struct net_place *p, const struct netrec_if *i, struct err *err) MUST_CHECK;
 /* Goes on after errors. */
 int bridge_undo(const struct net_env *env, const struct netrec *r, const struct netrec_if *i, struct err *err) MUST_CHECK;
 

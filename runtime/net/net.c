@@ -44,16 +44,16 @@ void net_env_done(struct net_env *env)
 	*env = (struct net_env){ 0 };
 }
 
-static char *pin_path(const struct net_env *env, const char *id)
+char *net_pin_path(const struct net_env *env, const char *id)
 {
 	return xasprintf("%s/ns/%s", env->run_dir, id);
 }
 
 /* A name in the file system for those who come back to the namespace later: CNI plugins. */
-static int pin(const struct net_env *env, const char *id, int ns_fd, char **ret, struct err *err)
+int net_pin(const struct net_env *env, const char *id, int ns_fd, char **ret, struct err *err)
 {
 	AUTO_FREE char *dir = xasprintf("%s/ns", env->run_dir);
-	AUTO_FREE char *path = pin_path(env, id);
+	AUTO_FREE char *path = net_pin_path(env, id);
 	char source[FD_PROC_PATH_LEN];
 	AUTO_CLOSE int fd = netrec_mkdir(dir) < 0 ? -1 : open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
 
@@ -67,7 +67,7 @@ static int pin(const struct net_env *env, const char *id, int ns_fd, char **ret,
 
 static void unpin(const struct net_env *env, const char *id)
 {
-	AUTO_FREE char *path = pin_path(env, id);
+	AUTO_FREE char *path = net_pin_path(env, id);
 
 	(void)umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
 	(void)unlink(path);
@@ -119,17 +119,15 @@ static int load_networks(struct setup *s, struct err *err)
 	return 0;
 }
 
-static void fill_interface(struct setup *s, size_t i, struct netrec_if *ret)
+void net_fill_interface(const struct network *n, const struct net_attach *a, size_t i, struct netrec_if *ret)
 {
-	const struct net_attach *a = attach_of(s, i);
-
-	ret->pub.network = xstrdup(s->networks[i].name);
+	ret->pub.network = xstrdup(n->name);
 	ret->pub.ifname = a->ifname ? xstrdup(a->ifname) : xasprintf("eth%zu", i);
 	for (size_t k = 0; k < a->n_aliases; k++)
 		strings_add(&ret->pub.aliases, a->aliases[k]);
 	ret->pub.n_aliases = a->n_aliases;
-	if (!s->networks[i].builtin)
-		ret->conflist = xstrdup(s->networks[i].text);
+	if (!n->builtin)
+		ret->conflist = xstrdup(n->text);
 }
 
 /* What will be made goes into the record before it is made. */
@@ -139,7 +137,7 @@ static int plan_networks(struct setup *s, struct err *err)
 
 	s->record.ifs = xcalloc(s->n_networks, sizeof(*s->record.ifs));
 	for (size_t i = 0; i < s->n_networks; i++) {
-		fill_interface(s, i, &s->record.ifs[i]);
+		net_fill_interface(&s->networks[i], attach_of(s, i), i, &s->record.ifs[i]);
 		s->record.n_ifs++;
 		if (s->networks[i].builtin && bridge_plan(&p, &s->networks[i], attach_of(s, i), &s->record.ifs[i], err) < 0)
 			return -err->code;
@@ -224,7 +222,7 @@ static int set_up_networks(struct setup *s, struct err *err)
 		return -err->code;
 	if (plan_networks(s, err) < 0 || netrec_save(s->env, &s->record, err) < 0)
 		return -err->code;
-	if (uses_plugins(s) && pin(s->env, s->c->id, s->ns_fd, &s->ns_path, err) < 0)
+	if (uses_plugins(s) && net_pin(s->env, s->c->id, s->ns_fd, &s->ns_path, err) < 0)
 		return -err->code;
 	return wire_networks(s, err);
 }
@@ -388,7 +386,7 @@ static void keep_first(int result, const struct err *this, int *ret, struct err 
 
 static int undo(const struct net_env *env, struct netrec *r, struct err *err)
 {
-	AUTO_FREE char *path = pin_path(env, r->id);
+	AUTO_FREE char *path = net_pin_path(env, r->id);
 	const char *ns_path = access(path, F_OK) == 0 ? path : "";
 	struct ip_addr v4, v6;
 	struct err this;

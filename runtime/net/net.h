@@ -159,6 +159,13 @@ int net_setup(const struct net_env *env, const struct net_container *c, const st
 /* Undo. What cannot be undone is logged and does not stop the rest. */
 int net_teardown(const struct net_env *env, const char *id, struct err *err) MUST_CHECK;
 
+/* connect.c: one more network for a container that runs, or one less; c->target_pid is its own init. q: its flags, for hosts and
+ * resolv.conf. The container has a namespace with interfaces of networks. -EEXIST: it is on that network; -ENOENT: it is not. */
+int net_connect(const struct net_env *env, const struct net_container *c, const struct net_request *q, const struct net_attach *a,
+		struct err *err) MUST_CHECK;
+int net_disconnect(const struct net_env *env, const struct net_container *c, const struct net_request *q, const char *network,
+		   struct err *err) MUST_CHECK;
+
 /* The result of a container that is set up, from its record (without ns_fd): for inspect, port and ps. A container without a
  * record gives an empty result. */
 int net_load(const struct net_env *env, const char *id, struct net_result *ret, struct err *err) MUST_CHECK;

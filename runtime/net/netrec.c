@@ -14,7 +14,7 @@
 
 #define RECORD_MAX (4u << 20)
 
-static void if_done(struct netrec_if *i)
+void netrec_if_done(struct netrec_if *i)
 {
 	free(i->pub.network);
 	free(i->pub.ifname);
@@ -33,7 +33,7 @@ void netrec_done(struct netrec *r)
 	free(r->hostname);
 	free(r->dir);
 	for (size_t i = 0; i < r->n_ifs; i++)
-		if_done(&r->ifs[i]);
+		netrec_if_done(&r->ifs[i]);
 	free(r->ifs);
 	ports_free(r->ports, r->n_ports);
 	strings_free(r->dns);

@@ -20,6 +20,8 @@ struct netrec_if {
 	bool names;	  /* containers of this network find one another by name */
 };
 
+void netrec_if_done(struct netrec_if *i);
+
 struct netrec {
 	char *id, *name, *hostname, *dir;
 	struct netrec_if *ifs;

@@ -186,3 +186,26 @@ get() { on_host curl -s -m 3 "$1"; }
 	run on_host nft list table inet brig
 	[[ $output != *8080* && $output == *brig0* ]]
 }
+
+@test "network connect and disconnect: at once, and for later starts" {
+	brig network create late >/dev/null
+	brig run -d --name c bb sleep 300
+	brig network connect --alias other late c
+	[ "$(brig exec c sh -c 'ls /sys/class/net | tr "\n" " "')" = "eth0 eth1 lo " ]
+	[ "$(brig inspect -f '{{len .NetworkSettings.Networks}} {{.HostConfig.NetworkMode}}' c)" = "2 bridge,late" ]
+	brig run --rm --network late bb ping -c 1 -W 10 other
+	run brig network connect late c
+	[[ $status -eq 125 && $output == *"already connected"* ]]
+	brig network disconnect bridge c
+	[ "$(brig exec c sh -c 'ls /sys/class/net | tr "\n" " "; ip route | grep -c "^default.*eth1"')" = "eth1 lo 1" ]
+	brig restart -t 0 c
+	[ "$(brig exec c sh -c 'ls /sys/class/net | tr "\n" " "')" = "eth0 lo " ]
+	brig network disconnect late c
+	[ "$(brig exec c sh -c 'ls /sys/class/net | tr "\n" " "')" = "lo " ]
+	brig network connect bridge c
+	brig exec c ip -4 addr show eth0 | grep -q inet
+	run brig network disconnect late c
+	[[ $status -eq 125 && $output == *"not connected"* ]]
+	brig rm -f c
+	brig network rm late
+}
