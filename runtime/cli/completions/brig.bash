@@ -13,7 +13,7 @@ _brig() {
     container:) COMPREPLY=($(compgen -W 'exists inspect prune ls attach commit cp create diff exec export kill logs pause port ps rename restart rm run start stats stop top unpause update wait ' -- "$cur")); return ;;
     healthcheck:) COMPREPLY=($(compgen -W 'run ' -- "$cur")); return ;;
     image:) COMPREPLY=($(compgen -W 'exists fsck history ls import inspect load prune pull push rm save tag unpack untag ' -- "$cur")); return ;;
-    network:) COMPREPLY=($(compgen -W 'create exists inspect ls prune rm ' -- "$cur")); return ;;
+    network:) COMPREPLY=($(compgen -W 'connect create disconnect exists inspect ls prune rm ' -- "$cur")); return ;;
     system:) COMPREPLY=($(compgen -W 'df prune events info ' -- "$cur")); return ;;
     volume:) COMPREPLY=($(compgen -W 'create exists export import inspect ls prune rm ' -- "$cur")); return ;;
     container:exists) [[ $cur = -* ]] && { COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; } ;;
@@ -35,7 +35,9 @@ _brig() {
     image:tag) [[ $cur = -* ]] && { COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; } ;;
     image:unpack) [[ $cur = -* ]] && { COMPREPLY=($(compgen -W '--gidmap --uidmap --help -h' -- "$cur")); return; } ;;
     image:untag) [[ $cur = -* ]] && { COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; } ;;
+    network:connect) [[ $cur = -* ]] && { COMPREPLY=($(compgen -W '--alias --ip --ip6 --mac-address --help -h' -- "$cur")); return; } ;;
     network:create) [[ $cur = -* ]] && { COMPREPLY=($(compgen -W '--disable-dns --driver -d --gateway --ignore --internal --ip-range --ipv6 --label --opt -o --parent --subnet --help -h' -- "$cur")); return; } ;;
+    network:disconnect) [[ $cur = -* ]] && { COMPREPLY=($(compgen -W '--force -f --help -h' -- "$cur")); return; } ;;
     network:exists) [[ $cur = -* ]] && { COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; } ;;
     network:inspect) [[ $cur = -* ]] && { COMPREPLY=($(compgen -W '--format -f --help -h' -- "$cur")); return; } ;;
     network:ls) [[ $cur = -* ]] && { COMPREPLY=($(compgen -W '--filter -f --format --no-trunc --noheading -n --quiet -q --help -h' -- "$cur")); return; } ;;
