@@ -141,7 +141,7 @@
 	OPT_SIZE(T, kernel_memory, "kernel-memory", 0, "SIZE", NULL),                                                           \
 	OPT_STRING(T, isolation, "isolation", 0, "NAME", NULL), OPT_STRING(T, pod, "pod", 0, "NAME", NULL),                     \
 	OPT_LIST(T, link, "link", 0, "CONTAINER", NULL), OPT_LIST(T, storage_opt, "storage-opt", 0, "OPTION", NULL),            \
-	OPT_IGNORE("disable-content-trust", NULL, NULL)
+	OPT_FLAG(T, disable_content_trust, "disable-content-trust", 0, NULL)
 /* clang-format on */
 const struct option_row run_option_rows[] = { CLIENT_ROWS, COMMON_ROWS, OPT_END };
 const struct option_row create_option_rows[] = { COMMON_ROWS, OPT_END };

@@ -49,6 +49,7 @@ struct run_options {
 	const char *restart, *log_driver, *runtime;
 	/* refused, or without a choice */
 	const char *gpus, *pod, *volume_driver, *isolation;
+	bool disable_content_trust;
 	struct option_list link, storage_opt;
 	struct opt_i64 kernel_memory;
 	struct option_list log_opt;
