@@ -50,7 +50,7 @@ static int run_volume(struct cli *cli, void *target UNUSED, char **operands, str
 #define EXISTS(what, upper)                                                     \
 	const struct cli_command cli_##what##_exists = {                        \
 		.name = #what " exists",                                        \
-		.operands = upper,                                              \
+		.operands = (upper),                                            \
 		.help = "tell by the exit code, 0 or 1, whether it is there",   \
 		.options = no_rows,                                             \
 		.target_size = 1,                                               \
