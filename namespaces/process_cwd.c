@@ -71,7 +71,7 @@ int process_cwd(struct process_ctx *ctx, struct err *err)
 
 	if (cwd[0] != '/')
 		return err_set(err, EINVAL, "process.cwd: '%s' is not an absolute path", cwd);
-	r = cwd_enter(ctx, true);
+	r = cwd_enter(ctx, !ctx->is_exec); /* the container's own is made, as engines expect; a mistyped one of exec is an error */
 	/* Root of a user namespace, or without CAP_DAC_*: the user may have the right that root has not. */
 	if (r == -EACCES) {
 		ctx->cwd_as_user = true;

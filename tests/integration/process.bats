@@ -354,6 +354,11 @@ refused() { # ARGS-AS-JSON TEXT
 	ct_up
 	[ "$(rt exec "$ID" pwd)" = /usr ]
 	[ "$(rt exec --cwd /tmp "$ID" pwd):$(rt exec -w /tmp "$ID" pwd)" = /tmp:/tmp ] || excused "no letter for it" crun runc
+	run rt exec --cwd /not/there "$ID" true
+	[ "$status" = 255 ]
+	[[ ${output,,} == *"/not/there"*"no such file or directory"* ]]
+	run rt exec "$ID" ls -d /not
+	[ "$status" != 0 ]
 	[ "$(rt exec --env X=1 --env X=2 "$ID" sh -c 'echo $X')" = 2 ]
 	[ "$(rt exec "$ID" sh -c umask)" = 0022 ]
 }
