@@ -3,10 +3,10 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/path.h"
 #include "runtime/cli/volume.h"
+#include "runtime/cli/volume_glob.h"
 #include "runtime/net/network.h"
 
 #include <errno.h>
-#include <glob.h>
 #include <unistd.h>
 
 static void mount_done(struct volume_mount *m)
@@ -341,19 +341,20 @@ static int add_mount(struct volume_list *l, const struct mount_words *w, enum vo
 /* One bind mount for each path: at the same place, or by its name in the target. */
 static int add_glob(struct volume_list *l, const struct mount_words *w, const char *value, struct err *err)
 {
-	glob_t found = { 0 };
-	int r;
+	CLEANUP(glob_done) struct glob_paths found = { 0 };
+	int r = 0;
 
 	if (!w->source || w->source[0] != '/')
 		return err_set(err, EINVAL, "--mount %s: the source must be a pattern of absolute paths", value);
-	r = glob(w->source, 0, NULL, &found) == 0 ? 0 : err_set(err, ENOENT, "--mount %s: nothing matches '%s'", value, w->source);
-	for (size_t i = 0; r == 0 && i < found.gl_pathc; i++) {
-		const char *path = found.gl_pathv[i];
+	glob_find(&found, w->source);
+	if (!found.n)
+		return err_set(err, ENOENT, "--mount %s: nothing matches '%s'", value, w->source);
+	for (size_t i = 0; r == 0 && i < found.n; i++) {
+		const char *path = found.v[i];
 		AUTO_FREE char *target = w->target ? xasprintf("%s/%s", w->target, strrchr(path, '/') + 1) : xstrdup(path);
 
 		r = add_mount(l, w, VOLUME_BIND, path, target, value, err);
 	}
-	globfree(&found);
 	return r;
 }
 

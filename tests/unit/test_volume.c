@@ -2,6 +2,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/volume.h"
+#include "runtime/cli/volume_glob.h"
 #include "tests/unit/tap.h"
 
 #include <errno.h>
@@ -215,6 +216,44 @@ static void test_sources(void)
 	volume_list_done(&l);
 }
 
+/* What matches, without the folder in front, a space behind each. */
+static char *globbed(const char *dir, const char *pattern)
+{
+	CLEANUP(glob_done) struct glob_paths found = { 0 };
+	AUTO_FREE char *whole = xasprintf("%s/%s", dir, pattern);
+	struct buf out = { 0 };
+
+	glob_find(&found, whole);
+	for (size_t i = 0; i < found.n; i++)
+		buf_addf(&out, "%s ", found.v[i] + strlen(dir) + 1);
+	return buf_take(&out);
+}
+
+static void test_glob(void)
+{
+	static const struct {
+		const char *pattern, *found;
+	} rows[] = {
+		{ "a*", "a1 a2 " },	{ "*", "a1 a2 d " },	{ ".h*", ".hidden " }, { "?1", "a1 " },
+		{ "[b-z]", "d " },	{ "d/*/f?", "d/e/f1 " }, { "*/e", "d/e " },     { "a1/x*", "" },
+		{ "d/e/f1", "d/e/f1 " }, { "none*", "" },	{ "none", "" },	       { "\\*", "" },
+	};
+	AUTO_FREE char *dir = xasprintf("%s/glob", top);
+	AUTO_CLOSE int fd = -1;
+
+	ok(mkdir(dir, 0700) == 0, "glob: a folder");
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ok(mkdirat(fd, "d", 0700) == 0 && mkdirat(fd, "d/e", 0700) == 0, "glob: folders in it");
+	is_int(fd_write_new_file(fd, "a1", "", 0, 0600) | fd_write_new_file(fd, "a2", "", 0, 0600) |
+		       fd_write_new_file(fd, ".hidden", "", 0, 0600) | fd_write_new_file(fd, "d/e/f1", "", 0, 0600),
+	       0, "glob: files");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTO_FREE char *found = globbed(dir, rows[i].pattern);
+
+		is_str(found, rows[i].found, "glob: %s", rows[i].pattern);
+	}
+}
+
 int main(void)
 {
 	AUTO_FREE char *clean = NULL;
@@ -224,6 +263,7 @@ int main(void)
 	test_lists();
 	test_life();
 	test_sources();
+	test_glob();
 	clean = xasprintf("rm -rf '%s'", top);
 	(void)!system(clean);
 	return done();
