@@ -209,9 +209,11 @@ static char *binary_size(uint64_t bytes)
 	return v >= 100 ? xasprintf("%.0f%s", v, units[u]) : v >= 10 ? xasprintf("%.4g%s", v, units[u]) : xasprintf("%.3g%s", v, units[u]);
 }
 
-static void put_text(struct json_writer *w, const char *key, char *owned)
+/* Under docker's name for templates, and that of podman's JSON. */
+static void put_text(struct json_writer *w, const char *key, const char *podman_key, char *owned)
 {
 	json_kv_string(w, key, owned);
+	json_kv_string(w, podman_key, owned);
 	free(owned);
 }
 
@@ -228,25 +230,19 @@ static void put_row(struct json_writer *w, const struct sample *s, const struct 
 {
 	AUTO_FREE char *id = xstrndup(s->id, whole ? RECORD_ID_LEN : RECORD_SHORT_LEN);
 
+	const bool on = s->running;
+
 	json_begin_object(w);
-	json_kv_string(w, "ID", id);
 	json_kv_string(w, "Container", id);
-	json_kv_string(w, "Name", s->name);
-	if (s->running) {
-		put_text(w, "CPUPerc", xasprintf("%.2f%%", cpu_percent(s, before)));
-		put_text(w, "MemUsage", pair(binary_size(s->mem), binary_size(s->mem_limit)));
-		put_text(w, "MemPerc", xasprintf("%.2f%%", s->mem_limit ? 100.0 * (double)s->mem / (double)s->mem_limit : 0.0));
-		put_text(w, "NetIO", pair(table_size(s->rx, ""), table_size(s->tx, "")));
-		put_text(w, "BlockIO", pair(table_size(s->read, ""), table_size(s->written, "")));
-		put_text(w, "PIDs", xasprintf("%llu", (unsigned long long)s->pids));
-	} else {
-		json_kv_string(w, "CPUPerc", "--");
-		json_kv_string(w, "MemUsage", "-- / --");
-		json_kv_string(w, "MemPerc", "--");
-		json_kv_string(w, "NetIO", "-- / --");
-		json_kv_string(w, "BlockIO", "-- / --");
-		json_kv_string(w, "PIDs", "--");
-	}
+	put_text(w, "ID", "id", xstrdup(id));
+	put_text(w, "Name", "name", xstrdup(s->name));
+	put_text(w, "CPUPerc", "cpu_percent", on ? xasprintf("%.2f%%", cpu_percent(s, before)) : xstrdup("--"));
+	put_text(w, "MemUsage", "mem_usage", on ? pair(binary_size(s->mem), binary_size(s->mem_limit)) : xstrdup("-- / --"));
+	put_text(w, "MemPerc", "mem_percent",
+		 on ? xasprintf("%.2f%%", s->mem_limit ? 100.0 * (double)s->mem / (double)s->mem_limit : 0.0) : xstrdup("--"));
+	put_text(w, "NetIO", "net_io", on ? pair(table_size(s->rx, ""), table_size(s->tx, "")) : xstrdup("-- / --"));
+	put_text(w, "BlockIO", "block_io", on ? pair(table_size(s->read, ""), table_size(s->written, "")) : xstrdup("-- / --"));
+	put_text(w, "PIDs", "pids", on ? xasprintf("%llu", (unsigned long long)s->pids) : xstrdup("--"));
 	json_end_object(w);
 }
 

@@ -175,6 +175,7 @@ back() { brig run -d --network none "$@"; }
 	[[ ${lines[0]} == "CONTAINER ID"*"NAME"*"CPU %"*"MEM USAGE / LIMIT"*"MEM %"*"NET I/O"*"BLOCK I/O"*"PIDS" ]]
 	[[ ${lines[1]} == *" s "*%* ]]
 	[ "$(brig stats --no-stream --format '{{.Name}} {{.PIDs}}' s)" = "s 2" ]
+	[ "$(brig stats --no-stream --format json s | jq -r '.[0] | "\(.name) \(.pids)"')" = "s 2" ]
 	[[ $(brig stats --no-stream --format json s | jq -r '.[0].MemUsage') =~ ^[0-9.]+[KMG]?i?B\ /\ [0-9.]+GiB$ ]]
 	brig stop -t 0 s
 	run brig top s
