@@ -20,6 +20,8 @@ made=$("$top/runtime/cli/manual/generate.sh" "$program")
 ok $? "the man page has many commands"
 [ "$made" = "$(cat "$top/runtime/cli/brig.1")" ]
 ok $? "the man page is that of the command table"
+[ -z "$(printf '%s\n' "$made" | awk '/^\.TP/ && before == ".PP" { print NR } { before = $0 }')" ]
+ok $? "the man page says of every command what it does"
 for pair in bash:brig.bash zsh:_brig fish:brig.fish; do
 	made=$("$top/runtime/cli/completions/generate.sh" "$program" "${pair%%:*}")
 	[ "$made" = "$(cat "$top/runtime/cli/completions/${pair#*:}")" ]

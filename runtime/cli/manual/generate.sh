@@ -46,8 +46,8 @@ for g in $groups; do
 	for v in $("$program" "$g" --help | awk '/^Commands:/ { on = 1; next } /^$/ { on = 0 } on { print $1 }'); do
 		text=$("$program" "$g" "$v" --help)
 		printf '.SS %s %s\n\\fBbrig %s %s\\fR %s\n.PP\n' "$g" "$v" "$g" "$v" \
-			"$(echo "$text" | sed -n "s/^   brig $g $v //p" | head -n 1 | escape)"
-		echo "$text" | sed -n "1s/^brig $g $v: //p" | sentence
+			"$(echo "$text" | sed -n "s/^   brig \\($g \\)*$v //p" | head -n 1 | escape)"
+		echo "$text" | sed -n "1s/^brig \\($g \\)*$v: //p" | sentence
 		echo "$text" | options 'Options:'
 	done
 done
