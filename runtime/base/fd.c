@@ -17,12 +17,8 @@
 
 void fd_close(int *fd)
 {
-	int saved = errno;
-
-	if (*fd >= 0)
-		close(*fd);
+	cleanup_close(fd);
 	*fd = -1;
-	errno = saved;
 }
 
 int fd_write_all(int fd, const void *buf, size_t n)
