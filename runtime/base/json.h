@@ -87,5 +87,7 @@ void json_kv_string(struct json_writer *w, const char *key, const char *s);
 void json_kv_i64(struct json_writer *w, const char *key, int64_t v);
 void json_kv_u64(struct json_writer *w, const char *key, uint64_t v);
 void json_kv_bool(struct json_writer *w, const char *key, bool v);
+/* An object of the words "NAME=VALUE", of which "NAME" alone has an empty value; list ends with NULL, or is NULL: {}. */
+void json_kv_pairs(struct json_writer *w, const char *key, char *const *list);
 
 #endif

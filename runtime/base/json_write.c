@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/base/json.h"
 
+#include "runtime/base/mem.h"
+
 static void newline(struct json_writer *w)
 {
 	static const char spaces[] = "                                ";
@@ -195,6 +197,19 @@ void json_kv_bool(struct json_writer *w, const char *key, bool v)
 {
 	json_key(w, key);
 	json_bool(w, v);
+}
+
+void json_kv_pairs(struct json_writer *w, const char *key, char *const *list)
+{
+	json_key(w, key);
+	json_begin_object(w);
+	for (size_t i = 0; list && list[i]; i++) {
+		const char *eq = strchr(list[i], '=');
+		AUTO_FREE char *name = eq ? xstrndup(list[i], (size_t)(eq - list[i])) : xstrdup(list[i]);
+
+		json_kv_string(w, name, eq ? eq + 1 : "");
+	}
+	json_end_object(w);
 }
 
 void json_copy(struct json_writer *w, const struct json *n)

@@ -163,6 +163,16 @@ int cli_open_store(struct cli *cli, struct err *err)
 	return r;
 }
 
+int cli_volume_dir(struct cli *cli, char **ret, struct err *err)
+{
+	int r = cli_open_store(cli, err);
+
+	if (r < 0)
+		return r;
+	*ret = xasprintf("%s/volumes", cli->store.root);
+	return 0;
+}
+
 int cli_print(const char *text, struct err *err)
 {
 	int r = text ? fd_write_all(STDOUT_FILENO, text, strlen(text)) : 0;

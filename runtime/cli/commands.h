@@ -98,6 +98,8 @@ int cli_find_program(const char *program, char **ret, struct err *err) MUST_CHEC
 
 /* Open the store at its place; a second call does nothing. */
 int cli_open_store(struct cli *cli, struct err *err) MUST_CHECK;
+/* The same; *ret is the folder of the volumes, a new string. */
+int cli_volume_dir(struct cli *cli, char **ret, struct err *err) MUST_CHECK;
 
 /* Print text (which may be NULL) to stdout. */
 int cli_print(const char *text, struct err *err) MUST_CHECK;

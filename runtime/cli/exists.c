@@ -37,11 +37,10 @@ static int run_volume(struct cli *cli, void *target UNUSED, char **operands, str
 {
 	AUTO_FREE char *dir = NULL;
 	struct volume v = { 0 };
-	int r = cli_open_store(cli, err);
+	int r = cli_volume_dir(cli, &dir, err);
 
 	if (r < 0)
 		return r;
-	dir = xasprintf("%s/volumes", cli->store.root);
 	r = volume_load(dir, operands[0], &v, err);
 	volume_done(&v);
 	return answer(r);

@@ -89,11 +89,10 @@ static int one_volume(struct cli *cli, const struct inspect_options *o UNUSED, c
 {
 	AUTO_FREE char *dir = NULL;
 	struct volume v = { 0 };
-	int r = cli_open_store(cli, err);
+	int r = cli_volume_dir(cli, &dir, err);
 
 	if (r < 0)
 		return r;
-	dir = xasprintf("%s/volumes", cli->store.root);
 	r = volume_load(dir, name, &v, err);
 	if (r == 0)
 		volume_json(&v, w);

@@ -35,20 +35,17 @@ static void stored_done(struct stored *s)
 {
 	store_list_done(s->images, s->n_images);
 	record_list_free(s->records, s->n_records);
-	for (size_t i = 0; i < s->n_volumes; i++)
-		volume_done(&s->volumes[i]);
-	free(s->volumes);
+	volume_all_done(s->volumes, s->n_volumes);
 	fd_close(&s->data_fd);
 }
 
 static int stored_load(struct cli *cli, struct stored *s, struct err *err)
 {
 	AUTO_FREE char *dir = NULL;
-	int r = cli_open_store(cli, err);
+	int r = cli_volume_dir(cli, &dir, err);
 
 	if (r < 0)
 		return r;
-	dir = xasprintf("%s/volumes", cli->store.root);
 	s->data_fd = open(cli->store.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (s->data_fd < 0)
 		return err_sys(err, -errno, "open '%s'", cli->store.root);

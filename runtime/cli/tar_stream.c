@@ -78,11 +78,10 @@ static int open_volume(struct cli *cli, const char *name, struct err *err)
 {
 	AUTO_FREE char *dir = NULL;
 	struct volume v = { 0 };
-	int fd, r = cli_open_store(cli, err);
+	int fd, r = cli_volume_dir(cli, &dir, err);
 
 	if (r < 0)
 		return r;
-	dir = xasprintf("%s/volumes", cli->store.root);
 	r = volume_load(dir, name, &v, err);
 	fd = r < 0 ? -1 : open(v.mountpoint, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (r == 0 && fd < 0)

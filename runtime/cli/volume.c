@@ -240,6 +240,13 @@ int volume_load(const char *dir, const char *name, struct volume *ret, struct er
 	return r;
 }
 
+void volume_all_done(struct volume *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		volume_done(&v[i]);
+	free(v);
+}
+
 int volume_all(const char *dir, struct volume **ret, size_t *ret_n, struct err *err UNUSED)
 {
 	char **names = all_names(dir);

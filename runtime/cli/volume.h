@@ -93,6 +93,7 @@ int volume_create(const char *dir, const char *name, char *const *labels, char *
 int volume_load(const char *dir, const char *name, struct volume *ret, struct err *err) MUST_CHECK;
 /* Sorted by name. */
 int volume_all(const char *dir, struct volume **ret, size_t *ret_n, struct err *err) MUST_CHECK;
+void volume_all_done(struct volume *v, size_t n);
 /* -EBUSY names the containers that use it. */
 int volume_remove(const char *dir, const char *name, struct err *err) MUST_CHECK;
 

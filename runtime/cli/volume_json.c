@@ -225,28 +225,15 @@ void volume_mounts_json(const char *dir, const struct volume_list *l, struct jso
 
 /* ---- inspect ---- */
 
-static void put_pairs(struct json_writer *w, const char *key, char *const *list)
-{
-	json_key(w, key);
-	json_begin_object(w);
-	for (size_t i = 0; list && list[i]; i++) {
-		const char *eq = strchr(list[i], '=');
-		AUTO_FREE char *name = eq ? xstrndup(list[i], (size_t)(eq - list[i])) : xstrdup(list[i]);
-
-		json_kv_string(w, name, eq ? eq + 1 : "");
-	}
-	json_end_object(w);
-}
-
 void volume_json(const struct volume *v, struct json_writer *w)
 {
 	json_begin_object(w);
 	json_kv_string(w, "CreatedAt", v->created);
 	json_kv_string(w, "Driver", v->driver);
-	put_pairs(w, "Labels", v->labels);
+	json_kv_pairs(w, "Labels", v->labels);
 	json_kv_string(w, "Mountpoint", v->mountpoint);
 	json_kv_string(w, "Name", v->name);
-	put_pairs(w, "Options", v->options);
+	json_kv_pairs(w, "Options", v->options);
 	json_kv_string(w, "Scope", "local");
 	json_kv_bool(w, "Anonymous", v->anonymous);
 	json_kv_u64(w, "MountCount", strings_count(v->users));

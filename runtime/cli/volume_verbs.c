@@ -8,24 +8,6 @@
 
 #include <errno.h>
 
-/* DATA/volumes. New string. */
-static int volume_dir(struct cli *cli, char **ret, struct err *err)
-{
-	int r = cli_open_store(cli, err);
-
-	if (r < 0)
-		return r;
-	*ret = xasprintf("%s/volumes", cli->store.root);
-	return 0;
-}
-
-static void list_done(struct volume *v, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		volume_done(&v[i]);
-	free(v);
-}
-
 /* ---- create ---- */
 
 struct create_options_volume {
@@ -50,7 +32,7 @@ static int run_create(struct cli *cli, void *target, char **operands, struct err
 	AUTO_FREE char **labels = output_list(&o->label), **options = output_list(&o->opt);
 	AUTO_FREE char *dir = NULL;
 	struct volume v = { 0 };
-	int r = volume_dir(cli, &dir, err);
+	int r = cli_volume_dir(cli, &dir, err);
 
 	if (r < 0)
 		return r;
@@ -142,7 +124,7 @@ static int run_ls(struct cli *cli, void *target, char **operands UNUSED, struct 
 	AUTO_FREE char *dir = NULL;
 	struct volume *v = NULL;
 	size_t n = 0;
-	int r = volume_dir(cli, &dir, err);
+	int r = cli_volume_dir(cli, &dir, err);
 
 	if (r == 0)
 		r = volume_all(dir, &v, &n, err);
@@ -153,7 +135,7 @@ static int run_ls(struct cli *cli, void *target, char **operands UNUSED, struct 
 			volume_json(&v[i], &w);
 	}
 	json_end_array(&w);
-	list_done(v, n);
+	volume_all_done(v, n);
 	return r < 0 ? r : output_rows(&style, o->quiet ? "{{.Name}}" : o->format, &rows, err);
 }
 
@@ -183,7 +165,7 @@ static int run_inspect(struct cli *cli, void *target, char **operands, struct er
 	AUTO_BUF struct buf out = { 0 };
 	struct json_writer w = { .out = &out };
 	AUTO_FREE char *dir = NULL;
-	int code = 0, r = volume_dir(cli, &dir, err);
+	int code = 0, r = cli_volume_dir(cli, &dir, err);
 
 	if (r < 0)
 		return r;
@@ -253,7 +235,7 @@ static int remove_unused(struct cli *cli, const char *dir, const struct option_l
 		event_other(cli, "volume", "destroy", v[i].name, v[i].name);
 		printf("%s\n", v[i].name);
 	}
-	list_done(v, n);
+	volume_all_done(v, n);
 	return r < 0 ? r : 0;
 }
 
@@ -261,7 +243,7 @@ static int run_rm(struct cli *cli, void *target, char **operands, struct err *er
 {
 	const struct rm_options_volume *o = target;
 	AUTO_FREE char *dir = NULL;
-	int code = 0, r = volume_dir(cli, &dir, err);
+	int code = 0, r = cli_volume_dir(cli, &dir, err);
 
 	if (r < 0)
 		return r;
@@ -296,7 +278,7 @@ static int run_prune(struct cli *cli, void *target, char **operands UNUSED, stru
 {
 	const struct rm_options_volume *o = target;
 	AUTO_FREE char *dir = NULL;
-	int code = 0, r = volume_dir(cli, &dir, err);
+	int code = 0, r = cli_volume_dir(cli, &dir, err);
 
 	if (r < 0)
 		return r;

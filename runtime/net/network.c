@@ -211,19 +211,6 @@ static void put_subnets(const struct network *n, struct json_writer *w)
 	json_end_array(w);
 }
 
-static void put_pairs(struct json_writer *w, const char *key, char *const *list)
-{
-	json_key(w, key);
-	json_begin_object(w);
-	for (size_t i = 0; list && list[i]; i++) {
-		const char *eq = strchr(list[i], '=');
-		AUTO_FREE char *name = eq ? xstrndup(list[i], (size_t)(eq - list[i])) : xstrdup(list[i]);
-
-		json_kv_string(w, name, eq ? eq + 1 : "");
-	}
-	json_end_object(w);
-}
-
 struct inspection {
 	const struct network *n;
 	struct json_writer *w;
@@ -286,7 +273,7 @@ void network_json(const struct net_env *env, const struct network *n, struct jso
 	json_begin_object(w);
 	netrec_each(env, put_container, &in);
 	json_end_object(w);
-	put_pairs(w, "Options", n->options);
-	put_pairs(w, "Labels", n->labels);
+	json_kv_pairs(w, "Options", n->options);
+	json_kv_pairs(w, "Labels", n->labels);
 	json_end_object(w);
 }

@@ -159,19 +159,6 @@ int network_parse(const char *path, bool ours, char *text, struct network *ret, 
 	return 0;
 }
 
-static void put_pairs(struct json_writer *w, const char *key, char *const *list)
-{
-	json_key(w, key);
-	json_begin_object(w);
-	for (size_t i = 0; list && list[i]; i++) {
-		const char *eq = strchr(list[i], '=');
-		AUTO_FREE char *name = eq ? xstrndup(list[i], (size_t)(eq - list[i])) : xstrdup(list[i]);
-
-		json_kv_string(w, name, eq ? eq + 1 : "");
-	}
-	json_end_object(w);
-}
-
 static void put_ip(struct json_writer *w, const char *key, const struct ip_addr *a, bool prefix)
 {
 	char text[IP_TEXT_LEN];
@@ -262,8 +249,8 @@ static void put_extras(struct json_writer *w, const struct network *n)
 	json_kv_string(w, "created", n->created);
 	json_kv_bool(w, "internal", n->internal);
 	json_kv_bool(w, "names", n->names);
-	put_pairs(w, "labels", n->labels);
-	put_pairs(w, "options", n->options);
+	json_kv_pairs(w, "labels", n->labels);
+	json_kv_pairs(w, "options", n->options);
 	json_end_object(w);
 }
 
