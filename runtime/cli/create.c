@@ -128,9 +128,12 @@ static int check_network(const struct run_options *o, const struct image_config 
 	struct net_request q = { 0 };
 	int r = container_net_request(o, image, &q, err);
 
-	if (r == 0)
-		net_request_done(&q);
-	return r;
+	if (r < 0)
+		return r;
+	if ((q.n_ports || q.publish_all) && (q.mode == NET_HOST || q.mode == NET_NONE))
+		log_warn("published ports are discarded with --network %s", q.mode == NET_HOST ? "host" : "none");
+	net_request_done(&q);
+	return 0;
 }
 
 #define DEFAULT_STOP_TIMEOUT_S 10

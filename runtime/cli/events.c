@@ -169,13 +169,36 @@ static void print_plain(const struct json *e, struct buf *out)
 	buf_add(out, ")");
 }
 
+/* The event, and beside docker's names of its members podman's: Name, Image ... */
+static int run_template(const struct template *t, const struct json *e, struct buf *out, struct err *err)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	const struct json *attrs = attributes(e);
+	AUTO_BUF struct buf text = { 0 }, more = { 0 };
+	struct json_writer w = { .out = &more };
+	struct json *all;
+	int r;
+
+	json_begin_object(&w);
+	json_kv_string(&w, "Name", text_of(attrs, "name"));
+	json_kv_string(&w, "Image", text_of(attrs, "image"));
+	json_kv_string(&w, "From", text_of(attrs, "image"));
+	json_kv_string(&w, "ContainerExitCode", text_of(attrs, "exitCode"));
+	json_end_object(&w);
+	template_json(e, false, &text);
+	text.p[text.len - 1] = ','; /* the two objects become one */
+	buf_add(&text, more.p + 1);
+	r = json_parse(&a, "event", text.p, text.len, &all, err);
+	return r < 0 ? r : template_run(t, all, out, err);
+}
+
 static int print_event(const struct events *ev, const struct json *e, struct err *err)
 {
 	AUTO_BUF struct buf out = { 0 };
 	int r = 0;
 
 	if (ev->template)
-		r = template_run(ev->template, e, &out, err);
+		r = run_template(ev->template, e, &out, err);
 	else if (ev->o->format)
 		template_json(e, false, &out);
 	else

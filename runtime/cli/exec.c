@@ -7,6 +7,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/cli/image_user.h"
 #include "runtime/cli/relay.h"
+#include "runtime/cli/select.h"
 #include "runtime/console.h"
 
 #include <errno.h>
@@ -233,32 +234,15 @@ static int load(struct cli *cli, const char *what, struct container **ret, struc
 	return x < 0 ? x : container_load_spec(*ret, err);
 }
 
-static int newest(struct cli *cli, char **ret, struct err *err)
-{
-	struct record **list = NULL;
-	size_t n = 0;
-	int r = record_list(cli, &list, &n, err);
-
-	if (r == 0 && n == 0)
-		r = err_set(err, ENOENT, "--latest: there is no container");
-	if (r == 0)
-		*ret = xstrdup(list[0]->id);
-	record_list_free(list, n);
-	return r;
-}
-
 /* The container and the words behind it, however it is given. */
 static int choose(struct cli *cli, const struct exec_flags *f, char ***operands, char **ret, struct err *err)
 {
 	int r = 0;
 
 	if (f->latest) {
-		r = newest(cli, ret, err);
+		r = newest_container(cli, ret, err);
 	} else if (f->cidfile) {
-		r = fd_read_file(AT_FDCWD, f->cidfile, 256, ret, NULL);
-		r = r < 0 ? err_sys(err, r, "--cidfile '%s'", f->cidfile) : 0;
-		if (r == 0)
-			(*ret)[strcspn(*ret, "\n")] = '\0';
+		r = cidfile_read(f->cidfile, ret, err);
 	} else {
 		*ret = xstrdup(*(*operands)++);
 	}

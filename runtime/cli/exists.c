@@ -28,7 +28,7 @@ static int run_network(struct cli *cli, void *target UNUSED, char **operands, st
 	int r;
 
 	net_env_init(&env, cli->run_dir, cli->oci.rootless);
-	r = network_find(&env, operands[0], &n, err);
+	r = network_mode(operands[0], &n) ? 0 : network_find(&env, operands[0], &n, err);
 	net_env_done(&env);
 	return answer(r);
 }

@@ -4,11 +4,13 @@
 #include "runtime/cli/template.h"
 
 #include "runtime/backend.h"
+#include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/base/program.h"
 #include "runtime/version.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -152,9 +154,26 @@ static void write_store(struct cli *cli, const struct counts *c, struct json_wri
 	json_end_object(w);
 }
 
+/* PRETTY_NAME of os-release(5) */
+static void write_os(struct json_writer *w)
+{
+	AUTO_FREE char *text = NULL;
+	char *at = NULL;
+
+	if (fd_read_file(AT_FDCWD, "/etc/os-release", 65536, &text, NULL) == 0)
+		at = strstr(text, "PRETTY_NAME=");
+	if (at) {
+		at += strlen("PRETTY_NAME=");
+		at += strspn(at, "\"");
+		at[strcspn(at, "\"\n")] = '\0';
+	}
+	json_kv_string(w, "OperatingSystem", at ? at : "Linux");
+}
+
 /* docker's names, which lie at the top. */
 static void write_docker(struct cli *cli, const struct counts *c, struct json_writer *w)
 {
+	static const char *const runtimes[] = { "brig-oci", "brig-vm" };
 	struct utsname u = { 0 };
 	struct sysinfo s = { 0 };
 
@@ -177,6 +196,22 @@ static void write_docker(struct cli *cli, const struct counts *c, struct json_wr
 	json_kv_i64(w, "NCPU", sysconf(_SC_NPROCESSORS_ONLN));
 	json_kv_u64(w, "MemTotal", (uint64_t)s.totalram * s.mem_unit);
 	json_kv_string(w, "DefaultRuntime", "brig-oci");
+	write_os(w);
+	json_key(w, "Runtimes");
+	json_begin_object(w);
+	for (size_t i = 0; i < ARRAY_SIZE(runtimes); i++) {
+		json_key(w, runtimes[i]);
+		json_begin_object(w);
+		json_kv_string(w, "path", runtimes[i]);
+		json_end_object(w);
+	}
+	json_end_object(w);
+	json_key(w, "SecurityOptions");
+	json_begin_array(w);
+	json_string(w, "name=seccomp,profile=builtin");
+	if (cli->oci.rootless)
+		json_string(w, "name=rootless");
+	json_end_array(w);
 }
 
 static void write_version(struct json_writer *w)

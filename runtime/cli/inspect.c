@@ -107,7 +107,7 @@ static int one_network(struct cli *cli, const struct inspect_options *o UNUSED, 
 	int r;
 
 	net_env_init(&env, cli->run_dir, cli->oci.rootless);
-	r = network_find(&env, name, &n, err);
+	r = network_mode(name, &n) ? 0 : network_find(&env, name, &n, err);
 	if (r == 0)
 		network_json(&env, &n, w);
 	net_env_done(&env);

@@ -91,10 +91,11 @@ static void write_state(struct inspect_view *v)
 	inspect_text(v, "StartedAt", r->started ? r->started : r->auto_remove && alive ? r->created : NO_TIME);
 	inspect_text(v, "FinishedAt", r->finished && !alive ? r->finished : NO_TIME);
 	health = health_status(r);
-	if (health) {
-		json_key(v->w, "Health");
+	json_key(v->w, "Health");
+	if (health)
 		health_json(r, v->w);
-	}
+	else
+		json_null(v->w);
 	inspect_end(v);
 }
 
@@ -263,7 +264,7 @@ static int write_network(struct inspect_view *v, struct err *err)
 		return x;
 	inspect_object(v, "NetworkSettings");
 	inspect_text(v, "SandboxKey", sandbox);
-	net_result_json(&net, v->w);
+	net_result_json(&net, record_network(v->r), v->w);
 	inspect_end(v);
 	net_result_done(&net);
 	return 0;

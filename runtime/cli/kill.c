@@ -4,6 +4,7 @@
 #include "runtime/cli/select.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <time.h>
 
 /* ---- kill ---- */
@@ -15,6 +16,7 @@ struct kill_options {
 #define T struct kill_options
 static const struct option_row rows[] = {
 	OPT_FLAG(T, select.all, "all", 'a', "all that run"),
+	OPT_LIST(T, select.cidfile, "cidfile", 0, "FILE", "the container whose ID is in FILE (may be repeated)"),
 	OPT_FLAG(T, select.latest, "latest", 'l', "the newest container"),
 	OPT_STRING(T, signal, "signal", 's', "SIGNAL", "signal to send (KILL)"),
 	OPT_END,
@@ -42,6 +44,8 @@ static int kill_one(struct record *r, void *arg, struct err *err)
 	if (sig <= 0)
 		return err_set(err, EINVAL, "--signal '%s': not a signal", o->signal);
 	x = load_running(r, "kill", &c, err);
+	if (x == 0 && (sig == SIGKILL || sig == stop_signal_of(r)))
+		x = mark_stopped_by_hand(r, err);
 	if (x == 0)
 		x = container_kill(c, sig, false, err);
 	if (x == 0)
@@ -74,6 +78,7 @@ const struct cli_command cli_kill = {
 #define T struct selection
 static const struct option_row select_rows[] = {
 	OPT_FLAG(T, all, "all", 'a', "all that run"),
+	OPT_LIST(T, cidfile, "cidfile", 0, "FILE", "the container whose ID is in FILE (may be repeated)"),
 	OPT_LIST(T, filter, "filter", 'f', "KEY=VALUE", "those that match"),
 	OPT_FLAG(T, latest, "latest", 'l', "the newest container"),
 	OPT_END,

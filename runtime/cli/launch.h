@@ -66,6 +66,9 @@ int remove_container(struct record *r, bool volumes, struct err *err) MUST_CHECK
 int wait_container(struct record *r, int timeout_ms, int *ret, struct err *err) MUST_CHECK;
 /* Stop signal, timeout, SIGKILL; by_hand: the restart policy is to let it be. Unlocked record. */
 int stop_container(struct record *r, int timeout_s, bool by_hand, struct err *err) MUST_CHECK;
+int stop_signal_of(const struct record *r);
+/* A person ends it in another way: the restart policy is to let it be. Unlocked record. */
+int mark_stopped_by_hand(struct record *r, struct err *err) MUST_CHECK;
 
 /* The image of a record, from the store. */
 int launch_image(struct record *r, struct store_image *image, struct image_config *config, struct err *err) MUST_CHECK;

@@ -3,6 +3,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/cli/events.h"
 #include "runtime/cli/output.h"
+#include "runtime/cli/select.h"
 #include "runtime/net/netrec.h"
 #include "runtime/net/network.h"
 
@@ -53,7 +54,11 @@ static int filter_one(const struct network *n, const char *f, struct err *err)
 		return str_eq(n->driver, f + 7);
 	if (str_starts(f, "label="))
 		return has_label(n->labels, f + 6);
-	return err_set(err, EINVAL, "--filter '%s': must be KEY=VALUE with one of the keys name, id, driver, label", f);
+	if (str_starts(f, "label!="))
+		return !has_label(n->labels, f + 7);
+	if (str_starts(f, "until="))
+		return created_before(n->created, f + 6);
+	return err_set(err, EINVAL, "--filter '%s': must be KEY=VALUE with one of the keys name, id, driver, label, until", f);
 }
 
 static int filter_all(const struct network *n, const struct option_list *l, struct err *err)
@@ -93,9 +98,9 @@ static void put_modes(struct json_writer *w, const struct option_list *filter)
 	struct err ignored;
 
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
-		struct network n = { .name = xstrdup(modes[i]), .id = xstrdup(""), .driver = xstrdup(i ? "null" : "host"), .created = xstrdup("") };
+		struct network n = { 0 };
 
-		if (filter_all(&n, filter, &ignored) > 0)
+		if (network_mode(modes[i], &n) && filter_all(&n, filter, &ignored) > 0)
 			put_row(w, &n, false);
 		network_done(&n);
 	}
@@ -218,9 +223,11 @@ const struct cli_command cli_network_create = {
 
 struct rm_options_net {
 	bool force;
+	struct option_list filter; /* of prune */
 };
 #define T struct rm_options_net
 static const struct option_row rm_rows[] = {
+	OPT_IGNORE("time", "SECONDS", NULL), /* podman's, for containers that it stops first */
 	OPT_FLAG(T, force, "force", 'f', "one that is not there is no error"),
 	OPT_END,
 };
@@ -283,7 +290,7 @@ static int run_inspect(struct cli *cli, void *target, char **operands, struct er
 		AUTO_NETWORK struct network n = { 0 };
 		struct err e = { 0 };
 
-		if (network_find(&env, *operands, &n, &e) < 0)
+		if (!network_mode(*operands, &n) && network_find(&env, *operands, &n, &e) < 0)
 			cli_report(&e, &code);
 		else
 			network_json(&env, &n, &w);
@@ -307,6 +314,7 @@ const struct cli_command cli_network_inspect = {
 /* ---- prune ---- */
 
 static const struct option_row prune_rows[] = {
+	OPT_LIST(struct rm_options_net, filter, "filter", 0, "KEY=VALUE", "only those that match: name, id, driver, label, until"),
 	OPT_FLAG(struct rm_options_net, force, "force", 'f', "do not ask"),
 	OPT_END,
 };
@@ -326,8 +334,11 @@ static int run_prune(struct cli *cli, void *target, char **operands UNUSED, stru
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		AUTO_FREE char *users = netrec_users(&env, all[i].name);
 		struct err e = { 0 };
+		int hit = filter_all(&all[i], &o->filter, err);
 
-		if (users || !all[i].ours || str_eq(all[i].name, NETWORK_DEFAULT))
+		if (hit < 0)
+			r = hit;
+		if (hit <= 0 || users || !all[i].ours || str_eq(all[i].name, NETWORK_DEFAULT))
 			continue;
 		if (network_remove(&env, all[i].name, &e) < 0) {
 			cli_report(&e, &code);

@@ -28,6 +28,7 @@ static const struct option_row rows[] = {
 	OPT_FLAG(T, quiet, "quiet", 'q', "IDs only"),
 	OPT_FLAG(T, size, "size", 's', "how much each has written"),
 	OPT_FLAG(T, sync, "sync", 0, NULL), /* the state is always that of the processes */
+	OPT_FLAG(T, sync, "external", 0, NULL), /* containers of other programs are not in the store */
 	OPT_STRING(T, sort, "sort", 0, "KEY", "command, created, id, image, names, runningfor, size or status (created)"),
 	OPT_END,
 };
@@ -109,6 +110,17 @@ static char *mounts_text(const struct record *r)
 	return b.p ? buf_take(&b) : xstrdup("");
 }
 
+static size_t count_volumes(const struct record *r)
+{
+	CLEANUP(volume_list_done) struct volume_list l = { 0 };
+	size_t n = 0;
+
+	load_mounts(r, &l);
+	for (size_t i = 0; i < l.n; i++)
+		n += l.v[i].kind == VOLUME_VOLUME;
+	return n;
+}
+
 static void write_row(const struct row *row, const struct ps_options *o, struct json_writer *w)
 {
 	struct record *r = row->r;
@@ -137,6 +149,9 @@ static void write_row(const struct row *row, const struct ps_options *o, struct 
 	json_kv_string(w, "Ports", ports);
 	json_kv_string(w, "Networks", record_network(r));
 	json_kv_string(w, "Mounts", mounts);
+	json_kv_u64(w, "LocalVolumes", count_volumes(r));
+	json_kv_string(w, "Pod", "");
+	json_kv_string(w, "PodName", "");
 	json_kv_string(w, "Size", size);
 	write_labels(r, w);
 	json_kv_i64(w, "Pid", row->pid);

@@ -12,6 +12,7 @@ struct rm_options {
 #define T struct rm_options
 static const struct option_row rows[] = {
 	OPT_FLAG(T, select.all, "all", 'a', "all containers"),
+	OPT_LIST(T, select.cidfile, "cidfile", 0, "FILE", "the container whose ID is in FILE (may be repeated)"),
 	OPT_LIST(T, select.filter, "filter", 0, "KEY=VALUE", "those that match"),
 	OPT_FLAG(T, force, "force", 'f', "also those that run: they are killed; one that is not there is no error"),
 	OPT_FLAG(T, ignore, "ignore", 'i', "containers that are not there are no error"),

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/cli/select.h"
 
+#include "runtime/base/fd.h"
 #include "runtime/base/mem.h"
 #include "runtime/cli/health.h"
 #include "runtime/cli/table.h"
 #include "runtime/net/net.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <regex.h>
 #include <time.h>
 
@@ -123,8 +125,7 @@ static bool match_since(const struct filter_env *f, const char *value)
 	return other && strcmp(f->r->created, other->created) > 0;
 }
 
-/* A duration back from now, or a time */
-static bool match_until(const struct filter_env *f, const char *value)
+bool created_before(const char *when, const char *value)
 {
 	int64_t at = 0, created = 0;
 	uint64_t ns;
@@ -133,7 +134,12 @@ static bool match_until(const struct filter_env *f, const char *value)
 		at = time(NULL) - (int64_t)(ns / 1000000000);
 	else if (table_parse_time(value, &at) < 0 && str_to_i64(value, &at) < 0)
 		return false;
-	return table_parse_time(f->r->created, &created) == 0 && created < at;
+	return table_parse_time(when, &created) == 0 && created < at;
+}
+
+static bool match_until(const struct filter_env *f, const char *value)
+{
+	return created_before(f->r->created, value);
 }
 
 static bool match_restart(const struct filter_env *f, const char *value)
@@ -301,26 +307,90 @@ static int by_filter(struct cli *cli, const struct selection *s, int (*fn)(struc
 	return code;
 }
 
+int newest_container(struct cli *cli, char **ret, struct err *err)
+{
+	struct record **list = NULL;
+	size_t n = 0;
+	int r = record_list(cli, &list, &n, err);
+
+	if (r == 0 && n == 0)
+		r = err_set(err, ENOENT, "--latest: there is no container");
+	if (r == 0)
+		*ret = xstrdup(list[0]->id);
+	record_list_free(list, n);
+	return r;
+}
+
+int load_one(struct cli *cli, const char *name, bool latest, struct record **ret, struct err *err)
+{
+	AUTO_FREE char *newest = NULL;
+	int r;
+
+	if (latest && name)
+		return err_set(err, EINVAL, "--latest chooses a container: no name beside it");
+	if (!latest && !name)
+		return err_set(err, EINVAL, "you must give the name or ID of a container");
+	r = latest ? newest_container(cli, &newest, err) : 0;
+	return r < 0 ? r : record_load(cli, latest ? newest : name, false, ret, err);
+}
+
+int cidfile_read(const char *path, char **ret, struct err *err)
+{
+	AUTO_FREE char *id = NULL;
+	int r = fd_read_file(AT_FDCWD, path, 256, &id, NULL);
+
+	if (r < 0)
+		return err_sys(err, r, "--cidfile '%s'", path);
+	id[strcspn(id, "\n")] = '\0';
+	*ret = TAKE_PTR(id);
+	return 0;
+}
+
+struct work {
+	struct cli *cli;
+	const struct selection *s;
+	int (*fn)(struct record *r, void *arg, struct err *err);
+	void *arg;
+	int code;
+};
+
+static void by_name(struct work *w, const char *name, struct err *err)
+{
+	AUTO_RECORD struct record *r = NULL;
+	int x = record_load(w->cli, name, false, &r, err);
+
+	if (x == 0)
+		one(r, name, w->fn, w->arg, &w->code);
+	else if (x != -ENOENT || !w->s->ignore_missing)
+		cli_report(err, &w->code);
+}
+
+static void by_cidfile(struct work *w, const char *path, struct err *err)
+{
+	AUTO_FREE char *id = NULL;
+	int x = cidfile_read(path, &id, err);
+
+	if (x == 0)
+		by_name(w, id, err);
+	else if (x != -ENOENT || !w->s->ignore_missing)
+		cli_report(err, &w->code);
+}
+
 int for_each_selected(struct cli *cli, const struct selection *s, char **operands, int (*fn)(struct record *r, void *arg, struct err *err),
 		      void *arg, struct err *err)
 {
-	bool chosen = s->all || s->latest || s->filter.n;
-	int code = 0;
+	struct work w = { .cli = cli, .s = s, .fn = fn, .arg = arg };
+	bool chosen = s->all || s->latest || s->filter.n, named = *operands || s->cidfile.n;
 
-	if (chosen && *operands)
+	if (chosen && named)
 		return err_set(err, EINVAL, "--all, --latest and --filter choose containers: no names beside them");
 	if (chosen)
 		return by_filter(cli, s, fn, arg, err);
-	if (!*operands)
+	if (!named)
 		return err_set(err, EINVAL, "you must give the name or ID of at least one container");
-	for (; *operands; operands++) {
-		AUTO_RECORD struct record *r = NULL;
-		int x = record_load(cli, *operands, false, &r, err);
-
-		if (x == 0)
-			one(r, *operands, fn, arg, &code);
-		else if (x != -ENOENT || !s->ignore_missing)
-			cli_report(err, &code);
-	}
-	return code;
+	for (size_t i = 0; i < s->cidfile.n; i++)
+		by_cidfile(&w, s->cidfile.v[i], err);
+	for (; *operands; operands++)
+		by_name(&w, *operands, err);
+	return w.code;
 }

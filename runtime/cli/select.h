@@ -12,6 +12,7 @@
 struct selection {
 	bool all, latest;
 	struct option_list filter;
+	struct option_list cidfile; /* files with the ID of a container each, beside names */
 	/* set by the verb: */
 	bool running;	     /* --all means those that have a process */
 	bool ignore_missing; /* a name without a container is no error */
@@ -22,8 +23,17 @@ struct selection {
 int for_each_selected(struct cli *cli, const struct selection *s, char **operands, int (*fn)(struct record *r, void *arg, struct err *err),
 		      void *arg, struct err *err) MUST_CHECK;
 
+/* The ID of the newest container, new string, for --latest. */
+int newest_container(struct cli *cli, char **ret, struct err *err) MUST_CHECK;
+/* The container of that name, or (latest) the newest one, which goes without a name (NULL). */
+int load_one(struct cli *cli, const char *name, bool latest, struct record **ret, struct err *err) MUST_CHECK;
+/* The ID that --cidfile wrote into the file at path, new string. */
+int cidfile_read(const char *path, char **ret, struct err *err) MUST_CHECK;
+
 /* Check the keys and values once, before they are used. */
 int filters_check(const struct option_list *filters, struct err *err) MUST_CHECK;
+/* The filter "until": is the time when (RFC 3339) before value, a duration back from now or a time? */
+bool created_before(const char *when, const char *value);
 bool filters_match(const struct option_list *filters, struct record *r, enum record_state s, struct record *const *all, size_t n);
 
 #endif

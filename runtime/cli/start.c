@@ -179,6 +179,7 @@ struct restart_options {
 };
 #define T struct restart_options
 static const struct option_row restart_rows[] = {
+	OPT_LIST(T, select.cidfile, "cidfile", 0, "FILE", "the container whose ID is in FILE (may be repeated)"),
 	OPT_FLAG(T, select.all, "all", 'a', "all containers"),
 	OPT_LIST(T, select.filter, "filter", 'f', "KEY=VALUE", "those that match"),
 	OPT_FLAG(T, select.latest, "latest", 'l', "the newest container"),
@@ -200,7 +201,7 @@ static int run_restart(struct cli *cli, void *target, char **operands, struct er
 {
 	struct restart_options *o = target;
 
-	if (o->select.running && !*operands)
+	if (o->select.running && !*operands && !o->select.cidfile.n)
 		o->select.all = true;
 	return for_each_selected(cli, &o->select, operands, restart_one, o, err);
 }
@@ -226,6 +227,7 @@ struct attach_options {
 #define T struct attach_options
 static const struct option_row attach_rows[] = {
 	OPT_STRING(T, detach_keys, "detach-keys", 0, "KEYS", "keys that leave the container alone (ctrl-p,ctrl-q)"),
+	OPT_FLAG(T, latest, "latest", 'l', "the newest container"),
 	OPT_FLAG(T, no_stdin, "no-stdin", 0, "only its output"),
 	OPT_FLAG(T, sig_proxy, "sig-proxy", 0, "pass signals on to the container (true)"),
 	OPT_END,
@@ -239,7 +241,7 @@ static int run_attach(struct cli *cli, void *target, char **operands, struct err
 	AUTO_RECORD struct record *r = NULL;
 	struct attach a = { .stdout_on = true, .stderr_on = true, .sig_proxy = o->sig_proxy, .detach_keys = o->detach_keys,
 			    .socket_fd = -1, .ctl_fd = -1 };
-	int x = record_load(cli, operands[0], false, &r, err);
+	int x = load_one(cli, operands[0], o->latest, &r, err);
 
 	if (x == 0)
 		x = run_options_thaw(&r->flags, &flags, err);
@@ -267,7 +269,6 @@ const struct cli_command cli_attach = {
 	.options = attach_rows,
 	.target_size = sizeof(struct attach_options),
 	.defaults = &(const struct attach_options){ .sig_proxy = true },
-	.min_operands = 1,
 	.max_operands = 1,
 	.container = true,
 	.run = run_attach,

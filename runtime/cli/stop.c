@@ -7,24 +7,46 @@
 #include <errno.h>
 #include <poll.h>
 
+int stop_signal_of(const struct record *r)
+{
+	int sig = r->stop_signal ? str_to_signal(r->stop_signal) : SIGTERM;
+
+	return sig > 0 ? sig : SIGTERM;
+}
+
+static int mark_stopped(struct record *r, struct err *err)
+{
+	if (!r->restart_policy || r->stopped)
+		return 0;
+	r->stopped = true;
+	return record_save(r, err);
+}
+
+int mark_stopped_by_hand(struct record *r, struct err *err)
+{
+	int x = r->restart_policy ? record_lock(r, err) : -ENOENT;
+
+	if (x < 0)
+		return x == -ENOENT ? 0 : x;
+	x = mark_stopped(r, err);
+	record_unlock(r);
+	return x;
+}
+
 /* Send the stop signal; 1: it runs, and a wait has to follow; 0: there is nothing to stop. */
 static int ask_to_stop(struct record *r, bool by_hand, struct container **ret, struct err *err)
 {
 	CLEANUP(cleanup_container) struct container *c = NULL;
 	enum record_state s = record_state(r, &c);
-	int sig = r->stop_signal ? str_to_signal(r->stop_signal) : SIGTERM, x = 0;
-
 	/* the restart policy reads it when the container has ended, or waits for its next start */
-	if (by_hand && r->restart_policy && !r->stopped) {
-		r->stopped = true;
-		x = record_save(r, err);
-	}
+	int x = by_hand ? mark_stopped(r, err) : 0;
+
 	if (x < 0 || !c || s == RECORD_CREATED || s == RECORD_EXITED)
 		return x;
 	if (s == RECORD_PAUSED)
 		x = container_resume(c, err);
 	if (x == 0)
-		x = container_kill(c, sig > 0 ? sig : SIGTERM, false, err);
+		x = container_kill(c, stop_signal_of(r), false, err);
 	*ret = c;
 	c = NULL;
 	return x == 0 || x == -ESRCH ? 1 : x;
@@ -74,6 +96,7 @@ struct stop_options {
 #define T struct stop_options
 static const struct option_row rows[] = {
 	OPT_FLAG(T, select.all, "all", 'a', "all that run"),
+	OPT_LIST(T, select.cidfile, "cidfile", 0, "FILE", "the container whose ID is in FILE (may be repeated)"),
 	OPT_LIST(T, select.filter, "filter", 'f', "KEY=VALUE", "those that match"),
 	OPT_FLAG(T, ignore, "ignore", 'i', "containers that are not there are no error"),
 	OPT_FLAG(T, select.latest, "latest", 'l', "the newest container"),

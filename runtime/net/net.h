@@ -176,7 +176,8 @@ char *net_ports_text(const struct net_port *ports, size_t n) __attribute__((retu
 void net_ports_json(const struct net_port *ports, size_t n, struct json_writer *w);
 /* {"80/tcp": [{"HostIp": ..., "HostPort": ...}]}: ports by the container's, as docker writes them. mapped: as they are, not as asked for. */
 void net_bindings_json(const struct net_port *ports, size_t n, bool mapped, struct json_writer *w);
-/* The members of docker's NetworkSettings (without the braces' key): Networks, Ports, IPAddress, Gateway, MacAddress ... */
-void net_result_json(const struct net_result *r, struct json_writer *w);
+/* The members of docker's NetworkSettings (without the braces' key): Networks, Ports, IPAddress, Gateway, MacAddress ... networks: the
+ * --network values, "," between them; those without an interface have empty addresses. */
+void net_result_json(const struct net_result *r, const char *networks, struct json_writer *w);
 
 #endif

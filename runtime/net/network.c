@@ -243,6 +243,17 @@ static void put_container(void *ctx, struct netrec *r)
 	}
 }
 
+bool network_mode(const char *name, struct network *ret)
+{
+	bool host = str_eq(name, "host");
+
+	if (!host && !str_eq(name, "none"))
+		return false;
+	*ret = (struct network){ .name = xstrdup(name), .id = xstrdup(""), .driver = xstrdup(host ? "host" : "null"), .created = xstrdup(""),
+				 .path = xstrdup(""), .interface = xstrdup("") };
+	return true;
+}
+
 void network_json(const struct net_env *env, const struct network *n, struct json_writer *w)
 {
 	struct inspection in = { .n = n, .w = w };

@@ -42,6 +42,8 @@ void network_done(struct network *n);
 
 /* By name or id (or an unambiguous beginning of one). The default network is made when it is missing. -ENOENT: no such network. */
 int network_find(const struct net_env *env, const char *name, struct network *ret, struct err *err) MUST_CHECK;
+/* The networks that are no files, but are always there: "host" and "none". false: name is neither. */
+bool network_mode(const char *name, struct network *ret);
 /* All, sorted by name. Files that cannot be understood are left out, with a warning when warn is set. */
 int network_all(const struct net_env *env, bool warn, struct network **ret, size_t *ret_n, struct err *err) MUST_CHECK;
 void network_list_done(struct network *list, size_t n);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The flags of a container's network. */
-#include "runtime/base/log.h"
 #include "runtime/net/netrec.h"
 
 #include <ctype.h>
@@ -281,8 +280,6 @@ int net_request_check(const struct net_request *r, struct err *err)
 
 	if (r->n_nets && !own)
 		return err_set(err, EINVAL, "--ip, --mac-address and --network-alias need a network, not --network none, host, container: ...");
-	if ((r->n_ports || r->publish_all) && (r->mode == NET_HOST || r->mode == NET_NONE))
-		log_warn("published ports are discarded with --network %s", r->mode == NET_HOST ? "host" : "none");
 	if (r->n_ports && r->mode == NET_CONTAINER)
 		return err_set(err, EINVAL, "--publish goes with the container whose network it is, not with --network container:");
 	for (size_t i = 0; i < r->n_nets; i++)

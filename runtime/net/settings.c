@@ -67,7 +67,37 @@ static void put_addresses(const struct net_interface *i, struct json_writer *w)
 	json_kv_string(w, "MacAddress", i ? i->mac : "");
 }
 
-void net_result_json(const struct net_result *r, struct json_writer *w)
+static bool has_interface(const struct net_result *r, const char *network)
+{
+	bool hit = false;
+
+	for (size_t i = 0; i < r->n_ifs; i++)
+		hit |= str_eq(r->ifs[i].network, network);
+	return hit;
+}
+
+/* Networks without an interface of ours: none, host, and those of a container that does not run. */
+static void put_names(const struct net_result *r, const char *networks, struct json_writer *w)
+{
+	AUTO_FREE char *copy = xstrdup(networks);
+	char *rest = copy, *one;
+
+	while ((one = strsep(&rest, ","))) {
+		char *options = strchr(one, ':');
+
+		if (options)
+			*options = '\0';
+		/* another container's, or a path's, have no name; options of a network are no network */
+		if (!*one || strchr(one, '=') || str_eq(one, "container") || str_eq(one, "ns") || has_interface(r, one))
+			continue;
+		json_key(w, one);
+		json_begin_object(w);
+		put_addresses(NULL, w);
+		json_end_object(w);
+	}
+}
+
+void net_result_json(const struct net_result *r, const char *networks, struct json_writer *w)
 {
 	json_key(w, "Ports");
 	net_bindings_json(r->ports, r->n_ports, true, w);
@@ -83,5 +113,6 @@ void net_result_json(const struct net_result *r, struct json_writer *w)
 		strings_json(r->ifs[i].aliases, w);
 		json_end_object(w);
 	}
+	put_names(r, networks, w);
 	json_end_object(w);
 }

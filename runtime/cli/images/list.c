@@ -166,12 +166,26 @@ static void add_row(struct listing *l, const struct image_view *v, const char *n
 	};
 }
 
-static void add_rows(struct listing *l, const struct image_view *v)
+/* Patterns ask for names, not for the other names of an image that has one of them. */
+static bool name_wanted(const char *name, const char *pattern, const struct option_list *filters)
+{
+	bool asked = false, hit = false;
+
+	for (size_t i = 0; i < filters->n; i++) {
+		if (!str_starts(filters->v[i], "reference="))
+			continue;
+		asked = true;
+		hit |= name_matches(name, filters->v[i] + strlen("reference="));
+	}
+	return (!asked || hit) && (!pattern || name_matches(name, pattern));
+}
+
+static void add_rows(struct listing *l, const struct image_view *v, const char *pattern, const struct option_list *filters)
 {
 	size_t before = l->n_rows;
 
 	for (size_t k = 0; k < v->image.n_names; k++)
-		if (!lookup_is_digest_name(v->image.names[k]))
+		if (!lookup_is_digest_name(v->image.names[k]) && name_wanted(v->image.names[k], pattern, filters))
 			add_row(l, v, v->image.names[k], image_tag(v->image.names[k]));
 	if (l->n_rows == before)
 		add_row(l, v, v->image.n_names ? v->image.names[0] : NULL, NULL);
@@ -413,7 +427,7 @@ static int collect(struct image_cli *cli, const struct options *o, const char *p
 		if (r < 0)
 			return r;
 		if (r > 0)
-			add_rows(l, v);
+			add_rows(l, v, pattern, &o->filters);
 	}
 	return sort_rows(l, o->sort, err);
 }

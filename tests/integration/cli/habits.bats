@@ -166,3 +166,61 @@ back() { brig run -d --network none "$@"; }
 	run brig wait --condition soon w
 	[[ $status -eq 125 && $output == *"--condition 'soon'"* ]]
 }
+
+@test "stop, kill, restart, pause, rm --cidfile: as units of systemd call them" {
+	back --name c --cidfile "$T/cid" bb sleep 100 >/dev/null
+	id=$(cat "$T/cid")
+	for verb in pause unpause "restart -t 0" kill "stop -t 0" "rm -f"; do
+		# shellcheck disable=SC2086
+		[ "$(brig $verb --cidfile "$T/cid")" = "$id" ]
+	done
+	[ -z "$(brig ps -aq)" ]
+	brig stop -t 0 --ignore --cidfile "$T/cid" --cidfile "$T/nosuch"
+	brig rm -f --ignore --cidfile "$T/nosuch"
+	run brig rm --cidfile "$T/nosuch"
+	[[ $status -eq 125 && $output == *"nosuch': No such file"* ]]
+}
+
+@test "kill by hand: the restart policy lets it be, and a signal that is no end does not count" {
+	back --name k --restart always bb sh -c 'trap : HUP; while :; do sleep 0.1; done' >/dev/null
+	brig kill k
+	ended() { [ "$(brig ps -aq -f status=exited)" ]; }
+	eventually ended
+	sleep 0.5
+	[ "$(brig inspect -f '{{.State.Status}} {{.RestartCount}}' k)" = "exited 0" ]
+	back --name h --restart always bb sh -c 'trap "exit 1" HUP; echo ready; while :; do sleep 0.1; done' >/dev/null
+	again() { [ "$(brig inspect -f '{{.State.Status}} {{.RestartCount}}' h)" = "running 1" ]; }
+	ready() { [ "$(brig logs h)" = ready ]; }
+	eventually ready
+	brig kill -s HUP h
+	eventually again
+}
+
+@test "inspect: what is not there is empty and no error, and nothing is said again" {
+	brig create --name thing --network none -p 80:80 bb true 2>/dev/null
+	run --separate-stderr brig inspect -f '{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{(index .NetworkSettings.Networks "none").IPAddress}}' thing
+	[[ $status -eq 0 && $output == "none " && -z $stderr ]]
+	brig create --name b bb true
+	[ "$(brig inspect -f '{{range $k, $v := .NetworkSettings.Networks}}{{$k}}={{$v.IPAddress}}{{end}}' b)" = bridge= ]
+	[ "$(brig network inspect -f '{{.Name}} {{.Driver}}' host none | tr '\n' ' ')" = "host host none null " ]
+	brig network exists none
+	[ "$(brig ps -a --filter name=thing --format '{{.LocalVolumes}}')" = 0 ]
+	[ "$(brig events --since 1m --stream=false --filter event=create --filter container=thing --format '{{.Name}} {{.Image}} {{.Status}}')" = "thing localhost/bb:latest create" ]
+	[[ $(brig info -f '{{.OperatingSystem}}|{{range $k, $v := .Runtimes}}{{$k}} {{end}}') =~ ^.+\|brig-oci\ brig-vm\ $ ]]
+}
+
+@test "images NAME and --filter reference: that name, not the image's others" {
+	brig tag bb here/there:1
+	[ "$(brig images --format '{{.Repository}}:{{.Tag}}' here/there)" = localhost/here/there:1 ]
+	[ "$(brig images --format '{{.Repository}}:{{.Tag}}' --filter 'reference=there:*')" = localhost/here/there:1 ]
+	[ "$(brig images -q --filter 'reference=there*' | wc -l)" = 1 ]
+	brig rmi here/there:1
+}
+
+@test "attach, --latest: the newest container without its name" {
+	back --name l bb sh -c 'sleep 0.5; echo out; exit 3' >/dev/null
+	run brig attach --no-stdin -l
+	[[ $status -eq 3 && $output == *out* ]]
+	run brig attach
+	[[ $status -eq 125 && $output == *"name or ID"* ]]
+}

@@ -177,7 +177,8 @@ get() { on_host curl -s -m 3 "$1"; }
 	brig run -d --name a -p 8080:80 bb sleep 100
 	pid=$(brig inspect -f '{{.State.Pid}}' a)
 	kill -9 "$pid"
-	eventually test -z "$(brig ps -q)"
+	none_runs() { [ -z "$(brig ps -q)" ]; }
+	eventually none_runs
 	brig run --rm -p 8080:80 bb true
 	brig rm -fa
 	[ -z "$(on_host ip -o link show type veth | grep -v up0)" ]
