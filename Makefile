@@ -151,11 +151,22 @@ $(B)/helpers/imgtool: $(B)/obj/tests/helpers/imgtool.o $(B)/tests/libimages.a
 images: $(B)/tests/libimages.a $(B)/helpers/imgtool
 
 # Programs that the scripts among the unit tests run: the coverage page's writer, and the fuzz targets with a plain main.
-UNIT_HELP := $(addprefix $(B)/tests/,coverage replay_json replay_spec replay_protocol)
+FUZZ_VMM     := virtqueue device bzimage fuse
+FUZZ_IMAGES  := image_entries image_layer image_manifest image_reference image_toml
+FUZZ_ENGINE  := json spec protocol
+REPLAY       := $(addprefix $(B)/tests/replay_,$(FUZZ_ENGINE) $(FUZZ_VMM) $(FUZZ_IMAGES))
+UNIT_HELP    := $(B)/tests/coverage $(REPLAY)
 $(B)/tests/coverage: $(B)/obj/tests/helpers/coverage.o $(B)/tests/libengine.a
-$(B)/tests/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o $(B)/tests/libengine.a
+$(REPLAY): $(B)/tests/replay_%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/obj/tests/fuzz/replay.o
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(ENGINE_LIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(FUZZ_LIBS)
+FUZZ_ALL      = $(addprefix $(B)/tests/replay_,$(1)) $(addprefix $(B)/fuzz/,$(1))
+$(call FUZZ_ALL,$(FUZZ_ENGINE)): $(B)/tests/libengine.a
+$(call FUZZ_ALL,$(FUZZ_ENGINE)): FUZZ_LIBS = $(ENGINE_LIBS)
+$(call FUZZ_ALL,$(FUZZ_VMM)): $(B)/tests/libvmm.a
+$(call FUZZ_ALL,$(FUZZ_VMM)): FUZZ_LIBS = -pthread
+$(call FUZZ_ALL,$(FUZZ_IMAGES)): $(B)/tests/libimages.a
+$(call FUZZ_ALL,$(FUZZ_IMAGES)): FUZZ_LIBS = $(IMAGES_LIBS)
 $(B)/tests/coverage:
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(ENGINE_LIBS)
@@ -171,22 +182,11 @@ coverage: $(B)/tests/coverage
 
 # Fuzz targets under libFuzzer, FUZZ_SECONDS each; what they find is kept in the build folder.
 FUZZ_SECONDS ?= 10
-FUZZ_BIN     := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_VMM     := $(addprefix $(B)/fuzz/,virtqueue bzimage fuse)
-FUZZ_LD       = $(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^
-FUZZ_IMAGES  := $(filter $(B)/fuzz/image_%,$(FUZZ_BIN))
-$(FUZZ_IMAGES): $(B)/fuzz/%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/tests/libimages.a
+FUZZ_BIN     := $(addprefix $(B)/fuzz/,$(FUZZ_ENGINE) $(FUZZ_VMM) $(FUZZ_IMAGES))
+$(FUZZ_BIN): $(B)/fuzz/%: $(B)/obj/tests/fuzz/fuzz_%.o
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(FUZZ_LD) $(IMAGES_LIBS)
-$(filter-out $(FUZZ_VMM) $(FUZZ_IMAGES),$(FUZZ_BIN)): $(B)/fuzz/%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/tests/libengine.a
-	$(call say,LD,$@)
-	@mkdir -p $(@D)
-	$(FUZZ_LD) $(ENGINE_LIBS)
-$(filter $(FUZZ_VMM),$(FUZZ_BIN)): $(B)/fuzz/%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/tests/libvmm.a
-	$(call say,LD,$@)
-	@mkdir -p $(@D)
-	$(FUZZ_LD) -pthread
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ $(FUZZ_LIBS)
 .PHONY: fuzz fuzz-run
 fuzz:
 	$(Q)$(MAKE) --no-print-directory CC=clang WERROR=0 SAN=fuzzer-no-link,address,undefined VARIANT_SUFFIX=-fuzz fuzz-run
@@ -262,6 +262,7 @@ hot: all $(B)/bench/touched
 .PHONY: bench-vm
 bench-vm: all vmm guest $(B)/bench/pairs $(B)/bench/first # needs a KVM that runs stock kernels, qemu-system-x86, jq
 	$(Q)tests/bench/vm.sh $(B)
+	$(Q)tests/bench/vmfs.sh $(B)
 .PHONY: bench-images
 bench-images: all # needs docker-registry, podman, skopeo, umoci, time, jq
 	$(Q)tests/bench/images.sh $(B)
