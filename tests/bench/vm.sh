@@ -2,16 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # vm.sh BUILD: vm-mode under KVM beside QEMU's microvm on the same KVM, with the same kernel, initramfs and command line, in one run, in
 # turns. Ratios count. Needs root, a KVM that runs stock kernels (the kvm-host bench has one), `make guest`, jq, busybox-static and
-# qemu-system-x86. ROUNDS (5) each; VMS ("1 10 20") machines at once.
+# qemu-system-x86. ROUNDS (5) each; VMS ("1 10 20") machines at once. The start is also measured with the tuned kernel where it was built;
+# brig-vm itself takes that one then.
 set -eu
 build=$(realpath "$1")
 rounds=${ROUNDS:-5}
 vm=$build/bin/brig-vm
-kernel=$build/guest/vmlinux
-initrd=$build/guest/initramfs
 cmdline='console=hvc0 quiet panic=-1 reboot=k random.trust_cpu=on cryptomgr.notests no_timer_check'
 for t in jq busybox qemu-system-x86_64; do command -v "$t" >/dev/null || { echo "bench-vm: $t is missing" >&2; exit 1; }; done
-[ -s "$initrd" ] || { echo "bench-vm: needs make guest" >&2; exit 1; }
+[ -s "$build/guest/initramfs" ] || { echo "bench-vm: needs make guest" >&2; exit 1; }
 accel=$("$vm" features | jq -r '.annotations["brig.vm.accel"]')
 [ "$accel" = kvm ] || { echo "bench-vm: no KVM that runs a stock kernel ($accel); try it in the kvm-host bench" >&2; exit 1; }
 
@@ -51,10 +50,16 @@ total() {
 echo "$(date -u +%F), Linux $(uname -r), $(nproc) CPUs, load $(cut -d' ' -f1 /proc/loadavg); $("$vm" --version | head -n 1)"
 qemu-system-x86_64 --version | head -n 1
 echo "from the start of the monitor to the first instruction of the guest's process 1:"
-"$build/bench/first" "$rounds" \
-	"$build/tests/vmrun --kernel $kernel --initrd $initrd --mem 128 --cpus 1 --stages --cmdline '$cmdline' 2>&1 >/dev/null </dev/null" \
-	"qemu-system-x86_64 -M microvm,rtc=off,pit=off,pic=off,isa-serial=off -accel kvm -cpu host -m 128 -smp 1 -nodefaults -display none \
-		-no-reboot -kernel $kernel -initrd $initrd -append '$cmdline' -chardev stdio,id=d -device isa-debugcon,iobase=0xe9,chardev=d </dev/null"
+for tuned in '' .tuned; do
+	kernel=$build/guest/vmlinux$tuned
+	initrd=$build/guest/initramfs$tuned
+	[ -s "$kernel" ] || continue
+	echo "${kernel##*/}:"
+	"$build/bench/first" "$rounds" \
+		"$build/tests/vmrun --kernel $kernel --initrd $initrd --mem 128 --cpus 1 --stages --cmdline '$cmdline' 2>&1 >/dev/null </dev/null" \
+		"qemu-system-x86_64 -M microvm,rtc=off,pit=off,pic=off,isa-serial=off -accel kvm -cpu host -m 128 -smp 1 -nodefaults -display none \
+			-no-reboot -kernel $kernel -initrd $initrd -append '$cmdline' -chardev stdio,id=d -device isa-debugcon,iobase=0xe9,chardev=d </dev/null"
+done
 
 echo "run of true in a machine of its own, and exec of true in one that is up:"
 jq '.process.args = ["/bin/sleep", "1000"]' config.json >c && mkdir up && mv c up/config.json

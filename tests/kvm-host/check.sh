@@ -47,7 +47,7 @@ if [ "$when" = all ]; then
 	tests/run-bats.sh "$build" "$here/bench.bats" >"$log" || rc=1
 	sed 's/^root: /kvm-host bench: /' "$log"
 fi
-if [ "$when" = all ]; then wanted='(check|all)'; else wanted=check many=20 timeout=600; fi
+if [ "$when" = all ]; then wanted='(check|all)' many=200; else wanted=check many=20 timeout=600; fi
 for variant in v2 systemd v1 hybrid systemd-v1; do
 	lines=$(grep -E "^${wanted}[[:space:]]+${variant}[[:space:]]" "$here/suites")
 	[ -n "$lines" ] || continue
