@@ -16,7 +16,7 @@ const struct cli_command *const cli_commands[] = {
 	&cli_healthcheck_monitor, &cli_healthcheck_run, &cli_info, &cli_inspect, &cli_kill, &cli_logs,
 	&cli_monitor, &cli_network_connect, &cli_network_create, &cli_network_disconnect, &cli_network_exists, &cli_network_inspect, &cli_network_ls,
 	&cli_network_prune, &cli_network_rm, &cli_pause, &cli_port, &cli_ps, &cli_rename, &cli_restart,
-	&cli_rm, &cli_run, &cli_start, &cli_stats, &cli_stop, &cli_system_df, &cli_system_prune, &cli_top,
+	&cli_rm, &cli_run, &cli_secret_create, &cli_secret_exists, &cli_secret_inspect, &cli_secret_ls, &cli_secret_rm, &cli_start, &cli_stats, &cli_stop, &cli_system_df, &cli_system_prune, &cli_top,
 	&cli_unpause, &cli_update, &cli_version, &cli_volume_create, &cli_volume_exists,
 	&cli_volume_export, &cli_volume_import, &cli_volume_inspect, &cli_volume_ls, &cli_volume_prune,
 	&cli_volume_rm, &cli_wait,
@@ -163,14 +163,24 @@ int cli_open_store(struct cli *cli, struct err *err)
 	return r;
 }
 
-int cli_volume_dir(struct cli *cli, char **ret, struct err *err)
+static int data_dir(struct cli *cli, const char *name, char **ret, struct err *err)
 {
 	int r = cli_open_store(cli, err);
 
 	if (r < 0)
 		return r;
-	*ret = xasprintf("%s/volumes", cli->store.root);
+	*ret = xasprintf("%s/%s", cli->store.root, name);
 	return 0;
+}
+
+int cli_volume_dir(struct cli *cli, char **ret, struct err *err)
+{
+	return data_dir(cli, "volumes", ret, err);
+}
+
+int cli_secret_dir(struct cli *cli, char **ret, struct err *err)
+{
+	return data_dir(cli, "secrets", ret, err);
 }
 
 int cli_print(const char *text, struct err *err)

@@ -33,6 +33,7 @@ extern const struct option_row cli_global_rows[];
  *
  *   DATA = /var/lib/brig, or XDG_DATA_HOME/brig	the image store, and
  *     DATA/containers/ID/	record.json, log, upper/ work/ (the writable layer)
+ *     DATA/secrets/NAME/	data, secret.json
  *     DATA/containers/.names/NAME	a symlink to ID: names are unique because the file system makes them so
  *   RUN = /run/brig, or XDG_RUNTIME_DIR/brig		the OCI layer's state, ID/ for each container that has a process, and
  *     RUN/.cli/containers/ID/	the bundle: hosts, resolv.conf, hostname, the monitor's files; gone after a reboot
@@ -100,6 +101,8 @@ int cli_find_program(const char *program, char **ret, struct err *err) MUST_CHEC
 int cli_open_store(struct cli *cli, struct err *err) MUST_CHECK;
 /* The same; *ret is the folder of the volumes, a new string. */
 int cli_volume_dir(struct cli *cli, char **ret, struct err *err) MUST_CHECK;
+/* ... of the secrets */
+int cli_secret_dir(struct cli *cli, char **ret, struct err *err) MUST_CHECK;
 
 /* Print text (which may be NULL) to stdout. */
 int cli_print(const char *text, struct err *err) MUST_CHECK;
@@ -111,9 +114,10 @@ void cli_report(struct err *err, int *code);
 extern const struct cli_command cli_network_create, cli_network_inspect, cli_network_ls, cli_network_prune, cli_network_rm;
 extern const struct cli_command cli_network_connect, cli_network_disconnect; /* network_connect.c */
 extern const struct cli_command cli_volume_create, cli_volume_inspect, cli_volume_ls, cli_volume_prune, cli_volume_rm;
-extern const struct cli_command cli_container_exists, cli_network_exists, cli_volume_exists; /* exists.c */
+extern const struct cli_command cli_container_exists, cli_network_exists, cli_secret_exists, cli_volume_exists; /* exists.c */
 extern const struct cli_command cli_export, cli_volume_export, cli_volume_import;	       /* tar_stream.c */
 extern const struct cli_command cli_system_df, cli_system_prune;			       /* system_df.c, system_prune.c */
+extern const struct cli_command cli_secret_create, cli_secret_inspect, cli_secret_ls, cli_secret_rm; /* secret_verbs.c */
 extern const struct cli_command cli_healthcheck_monitor, cli_healthcheck_run;
 extern const struct cli_command cli_commit, cli_cp, cli_diff, cli_events, cli_port, cli_rename, cli_stats, cli_top, cli_update;
 extern const struct cli_command cli_attach, cli_cleanup, cli_container_inspect, cli_container_prune, cli_create, cli_exec_verb, cli_info, cli_inspect, cli_kill, cli_logs, cli_monitor,

@@ -6,6 +6,7 @@
 #include "runtime/base/json.h"
 #include "runtime/cli/image_user.h"
 #include "runtime/cli/run_options.h"
+#include "runtime/cli/secret.h"
 #include "runtime/cli/volume.h"
 #include "runtime/spec.h"
 
@@ -26,6 +27,8 @@ struct config_input {
 	const char *init;	       /* program for --init on the host, or NULL */
 	const char *volume_dir;
 	const struct volume_list *volumes; /* prepared */
+	const char *secret_dir;		   /* the container's directory, which has their copies */
+	const struct secret_uses *secrets; /* with their values; NULL: none */
 	bool net_host;		       /* no network namespace */
 	const char *net_path;	       /* the one to join, or NULL: a new one */
 	const char *ns_paths[NS_TYPES]; /* of others to join (container:, ns:), or NULL */

@@ -146,6 +146,8 @@ int config_mounts(const struct config_input *in, struct json_writer *w, struct e
 	r = write_timezone(in, w, err);
 	if (r == 0)
 		volume_mounts_json(in->volume_dir, in->volumes, w);
+	if (r == 0 && in->secrets)
+		secrets_mounts_json(in->secret_dir, in->secrets, w);
 	json_end_array(w);
 	return r;
 }

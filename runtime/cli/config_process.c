@@ -73,6 +73,12 @@ static void make_env(const struct config_input *in, struct arena *a, struct strl
 		if (strchr(o->env.v[i], '='))
 			set_env(a, env, o->env.v[i]);
 	}
+	for (size_t i = 0; in->secrets && i < in->secrets->n; i++) {
+		const struct secret_use *s = &in->secrets->v[i];
+
+		if (s->env)
+			set_env(a, env, arena_printf(a, "%s=%s", s->target, s->value ? s->value : ""));
+	}
 	add_default(a, env, "HOSTNAME", in->hostname ? in->hostname : "");
 	if (!in->hostname)
 		unset_env(env, "HOSTNAME");

@@ -224,6 +224,17 @@ static int add_ref(struct cli *cli, const struct run_options *o, const char *id,
 	return r;
 }
 
+static int keep_secrets(struct record *r, const struct run_options *o, struct err *err)
+{
+	AUTO_SECRETS struct secret_uses l = { 0 };
+	AUTO_FREE char *dir = NULL;
+	int x = o->secret.n ? secret_uses_parse(&o->secret, &l, err) : 0;
+
+	if (x == 0 && l.n)
+		x = cli_secret_dir(r->cli, &dir, err);
+	return x == 0 && dir ? secrets_keep(dir, &l, r->dir_fd, err) : x;
+}
+
 int create_container(struct cli *cli, const struct run_options *o, char **operands, struct record **ret, struct err *err)
 {
 	CLEANUP(found_image_done) struct found_image found = { 0 };
@@ -248,6 +259,8 @@ int create_container(struct cli *cli, const struct run_options *o, char **operan
 	if (x < 0)
 		return x;
 	x = add_ref(cli, o, r->id, &found.image.manifest, err);
+	if (x == 0)
+		x = keep_secrets(r, o, err);
 	if (x == 0 && o->cidfile)
 		x = write_cidfile(o->cidfile, r->id, err);
 	if (x < 0) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* brig container exists, brig network exists, brig volume exists: exit code 0 or 1, and no word. */
+/* brig container exists, brig network exists, brig secret exists, brig volume exists: exit code 0 or 1, and no word. */
 #include "runtime/base/mem.h"
 #include "runtime/cli/record.h"
+#include "runtime/cli/secret.h"
 #include "runtime/cli/volume.h"
 #include "runtime/net/network.h"
 
@@ -33,6 +34,15 @@ static int run_network(struct cli *cli, void *target UNUSED, char **operands, st
 	return answer(r);
 }
 
+static int run_secret(struct cli *cli, void *target UNUSED, char **operands, struct err *err)
+{
+	AUTO_SECRET struct secret s = { 0 };
+	AUTO_FREE char *dir = NULL;
+	int r = cli_secret_dir(cli, &dir, err);
+
+	return r < 0 ? r : answer(secret_load(dir, operands[0], &s, err));
+}
+
 static int run_volume(struct cli *cli, void *target UNUSED, char **operands, struct err *err)
 {
 	AUTO_FREE char *dir = NULL;
@@ -59,4 +69,5 @@ static int run_volume(struct cli *cli, void *target UNUSED, char **operands, str
 	}
 EXISTS(container, "CONTAINER");
 EXISTS(network, "NETWORK");
+EXISTS(secret, "SECRET");
 EXISTS(volume, "VOLUME");

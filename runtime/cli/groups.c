@@ -18,6 +18,7 @@ const struct cli_group cli_groups[] = {
 	{ "container", "manage containers" },
 	{ "healthcheck", "run a container's health check" },
 	{ "network", "manage networks" },
+	{ "secret", "manage secrets" },
 	{ "system", "what brig stores as a whole" },
 	{ "volume", "manage volumes" },
 	{ NULL, NULL },

@@ -161,6 +161,28 @@ static void write_health(struct inspect_view *v)
 	json_end_object(v->w);
 }
 
+/* Which, not what they say. */
+static void write_secrets(struct inspect_view *v)
+{
+	AUTO_SECRETS struct secret_uses l = { 0 };
+	struct err ignored; /* the flags were checked when the container was created */
+
+	(void)!secret_uses_parse(&v->o.secret, &l, &ignored);
+	json_key(v->w, "Secrets");
+	json_begin_array(v->w);
+	for (size_t i = 0; i < l.n; i++) {
+		json_begin_object(v->w);
+		inspect_text(v, "Name", l.v[i].name);
+		inspect_text(v, "Type", l.v[i].env ? "env" : "mount");
+		inspect_text(v, "Target", l.v[i].target);
+		json_kv_u64(v->w, "UID", l.v[i].uid);
+		json_kv_u64(v->w, "GID", l.v[i].gid);
+		json_kv_u64(v->w, "Mode", l.v[i].mode);
+		json_end_object(v->w);
+	}
+	json_end_array(v->w);
+}
+
 static void write_config(struct inspect_view *v)
 {
 	const struct record *r = v->r;
@@ -199,6 +221,7 @@ static void write_config(struct inspect_view *v)
 	json_key(v->w, "OnBuild");
 	json_null(v->w);
 	write_health(v);
+	write_secrets(v);
 	inspect_text(v, "Umask", v->o.umask ? v->o.umask : "0022");
 	json_kv_u64(v->w, "Timeout", v->o.timeout);
 	inspect_text(v, "StopSignal", r->stop_signal);

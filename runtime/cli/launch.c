@@ -26,6 +26,7 @@ struct parts {
 	struct image_config config;
 	struct image_user user;
 	struct volume_list volumes;
+	struct secret_uses secrets;
 	struct net_result net;
 	struct arena arena;
 	struct strlist args;
@@ -43,6 +44,7 @@ static void parts_done(struct parts *p)
 	image_config_done(&p->config);
 	image_user_done(&p->user);
 	volume_list_done(&p->volumes);
+	secret_uses_done(&p->secrets);
 	net_result_done(&p->net);
 	arena_done(&p->arena);
 	fd_close(&p->root_fd);
@@ -281,6 +283,34 @@ static int prepare_volumes(struct parts *p, struct err *err)
 	return record_save(p->r, err);
 }
 
+static uint32_t secret_owner(const void *parts, bool group, uint32_t id)
+{
+	return outer_id(parts, group, id);
+}
+
+static int secrets_here(void *parts, struct err *err)
+{
+	struct parts *p = parts;
+
+	return secrets_give(p->r->dir, &p->secrets, secret_owner, p, err);
+}
+
+static int prepare_secrets(struct parts *p, struct err *err)
+{
+	CLEANUP(userns_helper_end) struct userns_helper h = { .fd = -1 };
+	AUTO_CLOSE int fd = -1;
+	struct userns user;
+	int r = p->l->o->secret.n ? secret_uses_parse(&p->l->o->secret, &p->secrets, err) : 0;
+
+	if (r == 0 && p->secrets.n && userns_rootless(p->r->cli)) {
+		userns_default(&p->arena, &user);
+		r = userns_helper_run(&user, secrets_here, p, &h, &fd, err);
+	} else if (r == 0) {
+		r = secrets_here(p, err);
+	}
+	return r < 0 ? r : secrets_load_values(p->r->dir, &p->secrets, err);
+}
+
 static uint64_t bounding_set(void)
 {
 	uint64_t caps = 0;
@@ -315,6 +345,8 @@ static int write_config(struct parts *p, struct buf *out, struct err *err)
 		.init = p->init,
 		.volume_dir = volume_dir,
 		.volumes = &p->volumes,
+		.secret_dir = p->r->dir,
+		.secrets = &p->secrets,
 		.net_host = p->net.ns == NET_NS_HOST,
 		.net_path = p->net.ns == NET_NS_JOIN ? p->net.ns_path : NULL,
 		.caps_available = bounding_set(),
@@ -365,6 +397,8 @@ static int put_together(struct parts *p, struct buf *config, struct err *err)
 	r = write_bundle(p, err);
 	if (r == 0)
 		r = prepare_volumes(p, err);
+	if (r == 0)
+		r = prepare_secrets(p, err);
 	if (r == 0)
 		r = container_net_setup(p->r, o, &p->config, p->hostname, p->userns.own ? p->userns.fd : -1, &p->net, err);
 	if (r == 0)

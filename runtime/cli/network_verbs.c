@@ -33,16 +33,6 @@ static const struct option_row ls_rows[] = {
 };
 #undef T
 
-static bool has_label(char *const *labels, const char *want)
-{
-	size_t n = strlen(want);
-
-	for (size_t i = 0; labels && labels[i]; i++)
-		if (strncmp(labels[i], want, n) == 0 && (labels[i][n] == '\0' || labels[i][n] == '='))
-			return true;
-	return false;
-}
-
 /* 1: matches, 0: does not. */
 static int filter_one(const struct network *n, const char *f, struct err *err)
 {
@@ -53,9 +43,9 @@ static int filter_one(const struct network *n, const char *f, struct err *err)
 	if (str_starts(f, "driver="))
 		return str_eq(n->driver, f + 7);
 	if (str_starts(f, "label="))
-		return has_label(n->labels, f + 6);
+		return output_has_label(n->labels, f + 6);
 	if (str_starts(f, "label!="))
-		return !has_label(n->labels, f + 7);
+		return !output_has_label(n->labels, f + 7);
 	if (str_starts(f, "until="))
 		return created_before(n->created, f + 6);
 	return err_set(err, EINVAL, "--filter '%s': must be KEY=VALUE with one of the keys name, id, driver, label, until", f);

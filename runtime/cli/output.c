@@ -56,6 +56,16 @@ char **output_list(const struct option_list *l)
 	return v;
 }
 
+bool output_has_label(char *const *labels, const char *want)
+{
+	size_t n = strlen(want);
+
+	for (size_t i = 0; labels && labels[i]; i++)
+		if (strncmp(labels[i], want, n) == 0 && (labels[i][n] == '\0' || (labels[i][n] == '=' && !strchr(want, '='))))
+			return true;
+	return false;
+}
+
 bool output_confirm(const char *question, bool force)
 {
 	char answer[16] = "";

@@ -14,6 +14,9 @@ int output_objects(const char *format, const struct buf *array, struct err *err)
 /* Options with a list of "key=value", as a NULL-terminated list for modules; the caller frees the array, not the strings. */
 char **output_list(const struct option_list *l) __attribute__((returns_nonnull));
 
+/* Is want, KEY or KEY=VALUE, among labels (NULL-terminated, or NULL)? */
+bool output_has_label(char *const *labels, const char *want);
+
 /* The answer to a question on the terminal: y or yes. true without a question when force is set. */
 bool output_confirm(const char *question, bool force);
 

@@ -111,6 +111,7 @@
 	OPT_FLAG(T, rm, "rm", 0, "remove the container when it exits"),                                                         \
 	OPT_STRING(T, runtime, "runtime", 0, "NAME", "brig-oci, or brig-vm for the same as --vm"),                              \
 	OPT_STRING(T, sdnotify, "sdnotify", 0, "MODE", "with --detach, tell systemd when it runs: conmon, or ignore (ignore)"),  \
+	OPT_LIST(T, secret, "secret", 0, "NAME[,KEY=VALUE...]", "a secret as a file or variable: type=mount|env, target, uid, gid, mode"),\
 	OPT_LIST(T, security_opt, "security-opt", 0, "OPTION", "seccomp=, apparmor=, label=, no-new-privileges, mask=, unmask="), \
 	OPT_STRING(T, shm_size, "shm-size", 0, "SIZE", "size of /dev/shm (64m)"),                                               \
 	OPT_STRING(T, stop_signal, "stop-signal", 0, "SIGNAL", "signal for stop (SIGTERM)"),                                    \

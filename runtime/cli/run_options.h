@@ -23,7 +23,7 @@ struct run_options {
 	unsigned stop_timeout, timeout, preserve_fds;
 	struct option_list env, env_file, unsetenv, group_add, label, label_file, annotation;
 	/* files */
-	struct option_list volume, mount, tmpfs, volumes_from, device, device_cgroup_rule;
+	struct option_list volume, mount, tmpfs, volumes_from, secret, device, device_cgroup_rule;
 	bool read_only, read_only_tmpfs;
 	const char *shm_size, *image_volume, *tz;
 	/* network */

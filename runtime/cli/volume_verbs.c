@@ -79,16 +79,6 @@ static const struct option_row ls_rows[] = {
 };
 #undef T
 
-static bool has_label(char *const *labels, const char *want)
-{
-	size_t n = strlen(want);
-
-	for (size_t i = 0; labels && labels[i]; i++)
-		if (strncmp(labels[i], want, n) == 0 && (labels[i][n] == '\0' || labels[i][n] == '='))
-			return true;
-	return false;
-}
-
 /* 1: matches all, 0: does not. */
 static int filter(const struct volume *v, const struct option_list *l, struct err *err)
 {
@@ -99,7 +89,7 @@ static int filter(const struct volume *v, const struct option_list *l, struct er
 		if (str_starts(f, "name="))
 			hit = strstr(v->name, f + 5) != NULL;
 		else if (str_starts(f, "label="))
-			hit = has_label(v->labels, f + 6);
+			hit = output_has_label(v->labels, f + 6);
 		else if (str_starts(f, "driver="))
 			hit = str_eq(v->driver, f + 7);
 		else if (str_eq(f, "dangling=true") || str_eq(f, "dangling=1"))

@@ -26,7 +26,7 @@ commands() {
 commands_line() { printf ' %s ' "$all_commands"; }
 all_commands=$(commands | cut -f1 | tr '\n' ' ')
 # Commands whose verbs are words of their own, as well
-groups='container healthcheck image network system volume'
+groups='container healthcheck image network secret system volume'
 group_pattern=$(echo "$groups" | tr ' ' '|')
 
 # Those that are no commands of their own: the others' options are told there

@@ -26,7 +26,7 @@ options() {
 }
 sentence() { escape | awk '{ print toupper(substr($0, 1, 1)) substr($0, 2) "." }'; }
 # Commands whose verbs are words of their own: "network ls"
-groups='healthcheck network system volume'
+groups='healthcheck network secret system volume'
 is_group() { case " $groups " in *" $1 "*) ;; *) return 1 ;; esac; }
 others= # commands of other programs: this one's answer --help by their own name
 

@@ -79,6 +79,13 @@ user() {
 	[ -z "$(user volume ls -q)" ]
 }
 
+@test "rootless: secrets have the owner that is asked for, and go with the container" {
+	echo s3cret | user secret create pw -
+	[ "$(user run --rm --network none --secret pw,uid=33,mode=0400 -u www bb sh -c 'cat /run/secrets/pw; stat -c "%u %a" /run/secrets/pw' | tr '\n' ' ')" = "s3cret 33 400 " ]
+	user secret rm pw
+	[ -z "$(user ps -aq)" ]
+}
+
 @test "rootless: a network by pasta or slirp4netns, with published ports; a helper ends with its container" {
 	local how port=18873
 	[ -w /dev/net/tun ] && setpriv --reuid "$U" test -w /dev/net/tun || skip "/dev/net/tun is closed to users"

@@ -57,6 +57,37 @@ back() { brig run -d --network none "$@"; }
 	[ -z "$(brig volume ls -q)" ]
 }
 
+@test "secrets: files and variables of containers, in nothing else" {
+	printf 's3cret' | brig secret create --label use=db pw -
+	E=tok brig secret create --env token E
+	run brig secret create pw /dev/null
+	[[ $status -eq 125 && $output == *"larger than 0"* ]]
+	run brig secret create pw /etc/passwd
+	[[ $status -eq 125 && $output == *"pw: secret name in use"* ]]
+	[ "$(stat -c %a "$BATS_FILE_TMPDIR"/data/secrets{,/pw,/pw/data} | tr '\n' ' ')" = "700 700 600 " ]
+	[ "$(brig secret ls --format '{{.Name}} {{.Driver}}' | tr '\n' ' ')" = "pw file token file " ]
+	[ "$(brig secret inspect -f '{{.Spec.Name}} {{.Spec.Labels.use}}' "$(brig secret ls -q -f name=pw)")" = "pw db" ]
+	[ "$(once --secret pw --secret token,type=env,target=T --secret source=token,target=/t,uid=33,gid=44,mode=0400 bb \
+		sh -c 'cat /run/secrets/pw; stat -c " %a %u" /run/secrets/pw; cat /t; stat -c " %a %u %g" /t; echo $T')" = $'s3cret 444 0\ntok 400 33 44\ntok' ]
+	run once --secret pw,mode=0400 -u www bb cat /run/secrets/pw
+	[[ $status -eq 1 && $output == *"Permission denied"* ]]
+	[ "$(once --secret pw,mode=0400,uid=33 -u www --userns auto bb stat -c '%a %u' /run/secrets/pw)" = "400 33" ]
+	back --name s --secret pw --secret token,type=env bb sleep 100 >/dev/null
+	brig secret rm pw token
+	brig restart -t 0 s
+	[ "$(brig exec s sh -c 'cat /run/secrets/pw; echo $token')" = s3crettok ]
+	[[ $(brig inspect s) != *s3cret* && $(brig inspect -f '{{(index .Config.Secrets 0).Target}}' s) == /run/secrets/pw ]]
+	brig commit -q s img >/dev/null
+	[ -z "$(once img sh -c 'cat /run/secrets/*; echo $token')" ]
+	run once --secret pw bb true
+	[[ $status -eq 125 && $output == *'no secret with name or id "pw"'* ]]
+	run brig secret exists pw
+	[ "$status" -eq 1 ]
+	brig rm -f -t 0 s
+	brig rmi img
+	[ -z "$(ls "$BATS_FILE_TMPDIR/data/containers")" ]
+}
+
 @test "mounts: bind, tmpfs, U, a source that is not there" {
 	mkdir "$T/dir"
 	echo host >"$T/dir/f"
