@@ -215,8 +215,6 @@ static int export_program(struct compiler *c, struct seccomp_prog *ret, struct e
 		return err_sys(err, -errno, "read seccomp filter");
 	n_stub = seccomp_enosys_stub(c->s, stub);
 	n = n_stub + (size_t)st.st_size / sizeof(*v);
-	if (n > BPF_MAXINSNS)
-		return err_set(err, E2BIG, "linux.seccomp: the filter has %zu instructions, the kernel takes %d", n, BPF_MAXINSNS);
 	v = xcalloc(n, sizeof(*v));
 	memcpy(v, stub, n_stub * sizeof(*v));
 	if (fd_read_all(fd, v + n_stub, (size_t)st.st_size) != (ssize_t)st.st_size) {
@@ -236,7 +234,7 @@ static uint32_t filter_flags(const struct spec_seccomp *s, bool notify)
 	return notify ? flags : flags & ~(uint32_t)SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
 }
 
-int seccomp_compile(const struct spec_seccomp *s, const struct kvlist *annotations, struct seccomp_prog *ret, struct err *err)
+int seccomp_compile_long(const struct spec_seccomp *s, const struct kvlist *annotations, struct seccomp_prog *ret, struct err *err)
 {
 	CLEANUP(release_filter) scmp_filter_ctx filter = NULL;
 	struct compiler c = {
@@ -269,6 +267,21 @@ int seccomp_compile(const struct spec_seccomp *s, const struct kvlist *annotatio
 	ret->notify = c.notify;
 	ret->flags = filter_flags(s, c.notify);
 	return 0;
+}
+
+int seccomp_compile(const struct spec_seccomp *s, const struct kvlist *annotations, struct seccomp_prog *ret, struct err *err)
+{
+	uint32_t archs[SECCOMP_MAX_ARCHS];
+	int r = seccomp_compile_long(s, annotations, ret, err);
+
+	if (r < 0 || !ret->n)
+		return r;
+	seccomp_shrink(ret, archs, seccomp_archs(s, archs));
+	if (ret->n <= BPF_MAXINSNS)
+		return 0;
+	r = err_set(err, E2BIG, "linux.seccomp: the filter has %zu instructions, the kernel takes %d", ret->n, BPF_MAXINSNS);
+	seccomp_prog_done(ret);
+	return r;
 }
 
 int seccomp_send_listener(const char *path, int notify_fd, const char *process_state, size_t n, struct err *err)

@@ -9,7 +9,7 @@
 #include <seccomp.h>
 #include <sys/utsname.h>
 
-#define KEY_FORMAT  1  /* count up when the same profile compiles to something else */
+#define KEY_FORMAT  2  /* count up when the same profile compiles to something else */
 #define CACHE_SLOTS 64 /* a slot is overwritten by the next profile that falls into it: the cache cannot grow */
 
 static void key_number(struct buf *b, uint64_t v)

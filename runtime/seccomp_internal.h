@@ -11,6 +11,10 @@
 /* The architectures that a filter is for, as SCMP_ARCH_* tokens: the native one first, none twice. Returns how many. */
 size_t seccomp_archs(const struct spec_seccomp *s, uint32_t archs[SECCOMP_MAX_ARCHS]);
 
+/* seccomp_compile() before seccomp_shrink(): the program may be longer than the kernel takes. */
+int seccomp_compile_long(const struct spec_seccomp *s, const struct kvlist *annotations, struct seccomp_prog *ret, struct err *err)
+	MUST_CHECK;
+
 /* True when the annotation asks for an error on unknown syscall names. */
 bool seccomp_fails_on_unknown(const struct kvlist *annotations);
 
@@ -31,5 +35,18 @@ bool seccomp_has_listener(const struct spec_seccomp *s, const struct kvlist *ann
  */
 #define SECCOMP_STUB_MAX (1 + 7 * SECCOMP_MAX_ARCHS)
 size_t seccomp_enosys_stub(const struct spec_seccomp *s, struct sock_filter *out);
+
+/*
+ * DOC: a shorter program
+ *
+ * Loading a filter takes the kernel time for each of its instructions (checking, translating, compiling). libseccomp's program has a
+ * comparison for each syscall of each architecture; numbers that are treated alike lie side by side, though. So the program is
+ * followed, for each architecture that it knows and for all others together, with one number out of every range that its comparisons
+ * can tell apart, to where it returns or looks at an argument. That makes a list of spans of numbers, which is written as a binary
+ * tree with shared ends: a quarter of the instructions, and the same answer for every number, architecture and argument.
+ *
+ * archs are those of seccomp_archs(). A program with instructions that are not understood stays as it is.
+ */
+void seccomp_shrink(struct seccomp_prog *p, const uint32_t *archs, size_t n_archs);
 
 #endif
