@@ -256,8 +256,10 @@ bench: all $(B)/bench/floor $(B)/bench/pairs # needs hyperfine, jq; compares wit
 .PHONY: hot
 hot: all $(B)/bench/touched
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(STATIC) -Wl,-Map=$(B)/bench/brig-oci.map -o $(B)/bin/brig-oci $(call obj,$(ENGINE_SRC) runtime/oci/main.c) $(ENGINE_LIBS)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) $(STATIC) -Wl,-Map=$(B)/bench/brig.map -o $(B)/bin/brig \
+		$(call obj,runtime/cli/main.c $(BRIG_SRC) $(OUTPUT_SRC) $(ENGINE_SRC)) $(ENGINE_LIBS)
 	$(Q)tests/bench/hot.sh $(B)
-	$(Q)rm $(B)/bin/brig-oci
+	$(Q)rm $(B)/bin/brig-oci $(B)/bin/brig
 	$(Q)$(MAKE) --no-print-directory all
 .PHONY: bench-vm
 bench-vm: all vmm guest $(B)/bench/pairs $(B)/bench/first # needs a KVM that runs stock kernels, qemu-system-x86, jq

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""hot.py MAP SEEN: write runtime/oci/hot.ld from the linker's map and the addresses that `touched` saw."""
+"""hot.py MAP SEEN [MAP SEEN]...: write runtime/oci/hot.ld from linker's maps and the addresses that `touched` saw."""
 import bisect
 import re
 import sys
@@ -37,11 +37,10 @@ def sections(path):
             yield int(place.group(1), 16), int(place.group(2), 16), m.group(1), place.group(3)
 
 
-def main():
-    found = sorted(s for s in sections(sys.argv[1]) if s[0])
+def touched(map_path, seen_path, own, archives):
+    found = sorted(s for s in sections(map_path) if s[0])
     starts = [s[0] for s in found]
-    own, archives = set(), set()
-    for line in set(open(sys.argv[2])):
+    for line in set(open(seen_path)):
         piece = int(line, 16)
         at = bisect.bisect(starts, piece + 15) - 1
         if at < 0 or found[at][0] + found[at][1] <= piece:
@@ -52,6 +51,12 @@ def main():
             archives.add("%s:%s" % member.groups())
         elif "/obj/" in file and re.match(r"\.text\.(?!unlikely)", name):
             own.add(name)
+
+
+def main():
+    own, archives = set(), set()
+    for map_path, seen_path in zip(sys.argv[1::2], sys.argv[2::2]):
+        touched(map_path, seen_path, own, archives)
     print(HEAD)
     print("\t\t*(" + "\n\t\t  ".join(".text." + f for f in FIRST) + ")")
     print("\n".join("\t\t*libc.a:%s.o(.text .text.*)" % f for f in FIRST_LIBC))

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# hot.sh BUILD: write runtime/oci/hot.ld anew (make hot). Runs the usual commands one instruction at a time; takes a minute. Needs root,
-# python3 and busybox-static.
+# hot.sh BUILD: write runtime/oci/hot.ld anew (make hot). Runs the usual commands of brig-oci and `brig run` one instruction at a time; takes
+# a minute. Needs root, python3 and busybox-static.
 set -eu
 build=$(realpath "$1")
 here=$(realpath "$(dirname "$0")")
@@ -28,5 +28,11 @@ while plain state "$id" && "$build/bin/brig-oci" --root "$work/s" state "$id" | 
 	sleep 0.1
 done
 step delete "$id"
-python3 "$here/hot.py" "$build/bench/brig-oci.map" "$work/seen" >"$work/hot.ld"
+
+brig() { "$@" --root "$work/data" --runroot "$work/run" run --rm --network none hot true </dev/null >/dev/null; }
+tar -C rootfs -cf image.tar .
+"$build/bin/brig" --root "$work/data" import image.tar hot >/dev/null
+brig "$build/bin/brig" # the first one compiles the seccomp filter
+brig "$build/bench/touched" "$work/seen.brig" "$build/bin/brig"
+python3 "$here/hot.py" "$build/bench/brig-oci.map" "$work/seen" "$build/bench/brig.map" "$work/seen.brig" >"$work/hot.ld"
 cp "$work/hot.ld" "$here/../../runtime/oci/hot.ld"
