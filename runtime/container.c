@@ -103,6 +103,7 @@ int container_save(struct container *c, struct err *err)
 	json_kv_i64(&w, "pid", c->pid);
 	json_kv_u64(&w, "startTime", c->start_time);
 	json_kv_bool(&w, "restored", c->restored);
+	json_kv_bool(&w, "poststop", c->spec ? c->spec->hooks[HOOK_POSTSTOP].n > 0 : !c->no_poststop);
 	if (c->intel_rdt_dir)
 		json_kv_string(&w, "intelRdtDir", c->intel_rdt_dir);
 	if (c->intel_rdt_mon_dir)
@@ -151,6 +152,7 @@ static void load_annotations(struct container *c, const struct json *list)
 static int parse_state(struct container *c, const struct json *root, struct err *err)
 {
 	const struct json *cg = json_get(root, "cgroup"), *pending = json_get(root, "cgroupPending"), *restored = json_get(root, "restored");
+	const struct json *poststop = json_get(root, "poststop");
 	const char *backend;
 	uint64_t pid = 0, owner = 0;
 	int r;
@@ -162,6 +164,7 @@ static int parse_state(struct container *c, const struct json *root, struct err 
 	c->intel_rdt_dir = get_text(c, root, "intelRdtDir");
 	c->intel_rdt_mon_dir = get_text(c, root, "intelRdtMonDir");
 	c->cgroup_pending = pending && pending->type == JSON_BOOL && pending->u.boolean;
+	c->no_poststop = poststop && poststop->type == JSON_BOOL && !poststop->u.boolean;
 	c->restored = restored && restored->type == JSON_BOOL && restored->u.boolean;
 	backend = get_text(c, root, "backend");
 	if (!c->bundle || !c->created || !backend)

@@ -60,6 +60,7 @@ struct container {
 	void *backend_data;   /* owned by the backend */
 	struct kvlist annotations;
 	struct arena arena;
+	bool no_poststop; /* from the state: delete has no hooks to run, and need not read config.json for them */
 	bool started; /* create went through to the running program (run): start has nothing left to do but its hooks */
 	bool restored;
 	bool cgroup_rw;	     /* create: a cgroup mount of the container is writable */

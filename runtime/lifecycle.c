@@ -126,7 +126,7 @@ int container_destroy(struct container *c, struct err *err)
 		r = intel_rdt_remove(c, err);
 	if (r < 0)
 		return r;
-	if (run_hooks(c, HOOK_POSTSTOP, CONTAINER_STOPPED, true, err) < 0)
+	if (!c->no_poststop && run_hooks(c, HOOK_POSTSTOP, CONTAINER_STOPPED, true, err) < 0)
 		log_warn("poststop hooks: %s", err->msg);
 	return container_remove_dir(c, err);
 }

@@ -39,12 +39,13 @@ int fd_write_all(int fd, const void *buf, size_t n)
 	return 0;
 }
 
-ssize_t fd_read_all(int fd, void *buf, size_t n)
+/* Up to n bytes; at `end` bytes no more are expected. */
+static ssize_t read_until(int fd, void *buf, size_t n, size_t end)
 {
 	char *p = buf;
 	size_t got = 0;
 
-	while (got < n) {
+	while (got < n && got != end) {
 		ssize_t r = read(fd, p + got, n - got);
 
 		if (r < 0) {
@@ -59,22 +60,28 @@ ssize_t fd_read_all(int fd, void *buf, size_t n)
 	return (ssize_t)got;
 }
 
+ssize_t fd_read_all(int fd, void *buf, size_t n)
+{
+	return read_until(fd, buf, n, n);
+}
+
 int fd_read_file(int dir_fd, const char *path, size_t max, char **ret, size_t *ret_len)
 {
 	AUTO_CLOSE int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
 	AUTO_FREE char *p = NULL;
-	size_t cap = 1024, len = 0;
+	size_t cap = 1024, len = 0, size = SIZE_MAX;
 	struct stat st;
 
 	if (fd < 0)
 		return -errno;
 	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0 && (size_t)st.st_size <= max)
-		cap = (size_t)st.st_size + 2;
+		cap = (size = (size_t)st.st_size) + 2;
 	for (;;) {
 		ssize_t r;
 
 		p = xreallocarray(p, cap, 1);
-		r = fd_read_all(fd, p + len, cap - 1 - len);
+		/* All of it, and less than was asked for: that was the end. */
+		r = read_until(fd, p + len, cap - 1 - len, len ? SIZE_MAX : size);
 		if (r < 0)
 			return (int)r;
 		len += (size_t)r;

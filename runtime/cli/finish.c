@@ -19,8 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How long an exit code is kept for those who wait for a container that removed itself. */
-#define EXIT_KEEP_S 300
+/* How long an exit code is kept, at least, for those who wait for a container that removed itself; and how often old ones are looked for. */
+#define EXIT_KEEP_S  300
+#define EXIT_SWEEP_S 60
+#define SWEEP_MARK   ".swept"
 /* Nobody saw it end: it was killed, with who ran it. */
 #define UNKNOWN_EXIT 137
 /* How long whoever runs a container may take to write down its end, before somebody else does. */
@@ -55,10 +57,18 @@ int exit_file_read(struct cli *cli, const char *id, int *ret)
 
 static void drop_old_exits(int dir_fd)
 {
-	AUTO_DIR DIR *dir = dir_open(dir_fd, ".");
+	AUTO_DIR DIR *dir = NULL;
+	AUTO_CLOSE int mark = -1;
 	time_t now = time(NULL);
 	struct dirent *e;
+	struct stat last;
 
+	if (fstatat(dir_fd, SWEEP_MARK, &last, AT_SYMLINK_NOFOLLOW) == 0 && last.st_mtime <= now && last.st_mtime > now - EXIT_SWEEP_S)
+		return;
+	mark = openat(dir_fd, SWEEP_MARK, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (mark >= 0)
+		(void)futimens(mark, NULL); /* then the next one looks again */
+	dir = dir_open(dir_fd, ".");
 	while (dir && (e = dir_next(dir))) {
 		struct stat st;
 

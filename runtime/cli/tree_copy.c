@@ -340,27 +340,59 @@ int tree_chown(int fd, uint32_t uid, uint32_t gid, struct err *err)
 	return r < 0 ? err_sys(err, r, "change the owner") : 0;
 }
 
-int remove_tree(int dir_fd, const char *name)
-{
-	AUTO_DIR DIR *dir = NULL;
-	struct dirent *e;
+/* ---- removing ---- */
 
-	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return -errno;
+static int remove_one(int dir_fd, const char *name, bool is_dir);
+
+/* Not by dir_open(): a stream has a buffer of 32 KiB, and here is one for each level. */
+static int remove_contents(int fd)
+{
+	_Alignas(struct dirent64) char buf[2048];
+	ssize_t n;
+
+	while ((n = getdents64(fd, buf, sizeof(buf))) > 0) {
+		const struct dirent64 *e;
+
+		for (ssize_t at = 0; at < n; at += e->d_reclen) {
+			int r;
+
+			e = (const void *)(buf + at);
+			if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
+				continue;
+			r = remove_one(fd, e->d_name, e->d_type == DT_DIR);
+			if (r < 0)
+				return r;
+		}
+	}
+	return n < 0 ? -errno : 0;
+}
+
+static int remove_dir(int dir_fd, const char *name)
+{
+	AUTO_CLOSE int fd = -1;
+	int r;
+
 	if (unlinkat(dir_fd, name, AT_REMOVEDIR) == 0)
 		return 0;
 	if (errno != ENOTEMPTY && errno != EEXIST)
 		return errno == ENOENT ? 0 : -errno;
-	dir = dir_open(dir_fd, name);
-	if (!dir)
-		return -errno;
-	while ((e = dir_next(dir))) {
-		int r = remove_tree(dirfd(dir), e->d_name);
-
-		if (r < 0)
-			return r;
-	}
+	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	r = fd < 0 ? -errno : remove_contents(fd);
+	if (r < 0)
+		return r;
 	return unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int remove_one(int dir_fd, const char *name, bool is_dir)
+{
+	if (is_dir)
+		return remove_dir(dir_fd, name);
+	if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	return errno == EISDIR || errno == EPERM ? remove_dir(dir_fd, name) : -errno;
+}
+
+int remove_tree(int dir_fd, const char *name)
+{
+	return remove_one(dir_fd, name, false);
 }

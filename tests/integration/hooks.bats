@@ -145,6 +145,20 @@ KINDS="prestart createRuntime createContainer startContainer poststart poststop"
 	no_residue "$ID"
 }
 
+@test "hooks: poststop runs for a container of a brig that did not note in the state whether there is one" {
+	not_in "brig's own state" runc crun
+	mk_sh 'exit 0'
+	hook poststop "echo >$R/ran"
+	ct_up
+	wait_for is_status stopped
+	jq -e .poststop "$ROOT/$ID/state.json"
+	jq -c 'del(.poststop)' "$ROOT/$ID/state.json" >"$R/state.json"
+	cat "$R/state.json" >"$ROOT/$ID/state.json"
+	rt delete "$ID"
+	[ -e "$R/ran" ]
+	no_residue "$ID"
+}
+
 @test "hooks: a time limit kills the hook and its children" {
 	not_in "waits for the children" runc
 	mk_bundle

@@ -154,6 +154,32 @@ back() { brig run -d --network none "$@"; }
 	eventually nothing_left
 }
 
+@test "rm: many files in deep directories" {
+	brig run --name many --network none bb sh -c 'mkdir -p /d/1/2/3/4/5/6/7/8/9 /d/empty && ln -s / /d/1/2/root &&
+		for i in $(seq 400); do : >/d/a-file-with-a-rather-long-name-$i && : >/d/1/2/3/f$i; done'
+	[ "$(find "$BATS_FILE_TMPDIR/data/containers" -type f | wc -l)" -gt 800 ]
+	brig rm many
+	nothing_left
+	[ -e /bin/sh ]
+}
+
+@test "--rm: exit codes are kept for a while, and looked through once a minute" {
+	local exits=$BATS_FILE_TMPDIR/run/.cli/exits
+	mkdir -p "$exits"
+	touch -d '-10 minutes' "$exits/old" "$exits/.swept"
+	touch -d '-4 minutes' "$exits/young"
+	brig run --rm --network none bb true
+	[ ! -e "$exits/old" ]
+	[ -e "$exits/young" ]
+	touch -d '-10 minutes' "$exits/later"
+	brig run --rm --network none bb true
+	[ -e "$exits/later" ] # a look at each of many files is dear
+	touch -d '+1 day' "$exits/.swept" # a clock that was put back
+	brig run --rm --network none bb true
+	[ ! -e "$exits/later" ]
+	nothing_left
+}
+
 @test "--restart: on-failure a number of times, always until it is stopped" {
 	back --name f --restart on-failure:2 bb sh -c 'echo try; exit 1'
 	tries() { [ "$(brig logs f | wc -l)" = "$1" ]; }
