@@ -86,7 +86,7 @@ _brig() {
     start) [[ $cur = -* ]] && { COMPREPLY=($(compgen -W '--all --attach -a --detach-keys --filter -f --interactive -i --latest -l --sig-proxy --help -h' -- "$cur")); return; } ;;
     stats) [[ $cur = -* ]] && { COMPREPLY=($(compgen -W '--all -a --format --interval -i --no-reset --no-stream --no-trunc --help -h' -- "$cur")); return; } ;;
     stop) [[ $cur = -* ]] && { COMPREPLY=($(compgen -W '--all -a --cidfile --filter -f --ignore -i --latest -l --time -t --signal -s --help -h' -- "$cur")); return; } ;;
-    top) [[ $cur = -* ]] && { COMPREPLY=($(compgen -W '--help -h' -- "$cur")); return; } ;;
+    top) [[ $cur = -* ]] && { COMPREPLY=($(compgen -W '--latest -l --help -h' -- "$cur")); return; } ;;
     unpause) [[ $cur = -* ]] && { COMPREPLY=($(compgen -W '--all -a --cidfile --filter -f --latest -l --help -h' -- "$cur")); return; } ;;
     update) [[ $cur = -* ]] && { COMPREPLY=($(compgen -W '--blkio-weight --blkio-weight-device --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares -c --cpus --cpuset-cpus --cpuset-mems --device-read-bps --device-read-iops --device-write-bps --device-write-iops --memory -m --memory-reservation --memory-swap --memory-swappiness --pids-limit --restart --help -h' -- "$cur")); return; } ;;
     version) [[ $cur = -* ]] && { COMPREPLY=($(compgen -W '--format -f --help -h' -- "$cur")); return; } ;;

@@ -400,6 +400,7 @@ complete -c brig -n '__fish_seen_subcommand_from stop' -l signal -s s -r -d 'sig
 complete -c brig -n '__fish_seen_subcommand_from stop' -l help -s h -d 'show this help'
 complete -c brig -f -n __fish_use_subcommand -a tag -d 'give an image another name'
 complete -c brig -f -n __fish_use_subcommand -a top -d 'show the processes of a container'
+complete -c brig -n '__fish_seen_subcommand_from top' -l latest -s l -d 'the newest container'
 complete -c brig -n '__fish_seen_subcommand_from top' -l help -s h -d 'show this help'
 complete -c brig -f -n __fish_use_subcommand -a unpause -d 'let frozen processes go on'
 complete -c brig -n '__fish_seen_subcommand_from unpause' -l all -s a -d 'all that run'

@@ -213,6 +213,20 @@ back() { brig run -d --network none "$@"; }
 	[[ $status -eq 125 && $output == *"not running"* ]]
 }
 
+@test "top: podman's columns, as the container and as the host see them" {
+	back --name p --userns auto -u www --group-add 7777 bb sh -c 'sleep 100 & wait' >/dev/null
+	two() { [ "$(brig top p pid | wc -l)" = 3 ]; }
+	eventually two
+	[ "$(brig top p user,group pid ppid pgid args | tail -n +2 | tr -s ' ')" = $'www www 1 0 1 sh -c sleep 100 & wait\nwww www 2 1 1 sleep 100' ]
+	[ "$(brig top p %U %p %c groups seccomp capeff state | sed -n 2p | tr -s ' ')" = "www 1 sh extra,7777 filter none S" ]
+	[ "$(brig top -l hpid huser | sed -n 2p | tr -s ' ')" = "$(brig inspect -f '{{.State.Pid}}' p) $(stat -c %u "/proc/$(brig inspect -f '{{.State.Pid}}' p)")" ]
+	[[ $(brig top p pcpu etime time tty nice vsz rss stime label | sed -n 2p) =~ ^[0-9.]+\ +[0-9hm.]+s\ +[0-9.]+s\ +\?\ +0\ +[0-9]+\ +[0-9]+\ +20 ]]
+	[[ $(brig top p -o pid,comm | head -1) == *PID*COMMAND ]]
+	run brig top p nosuch
+	[ "$status" -ne 0 ]
+	brig rm -f -t 0 p
+}
+
 @test "rename and update" {
 	back --name old bb sleep 100
 	back --name other bb sleep 100
