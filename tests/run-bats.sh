@@ -3,7 +3,8 @@
 # run-bats.sh BUILD SUITE...: run bats files or folders against BUILD/bin, print what is not ok, end with a summary line.
 # A test that fails is run once more, alone: tests start engines and machines, and a busy host makes them late. Whoever fails twice
 # has failed; who passes then is named, so that it is not overlooked. With FILTER in the environment only the tests whose name
-# matches this regular expression.
+# matches this regular expression. FILE_TIMEOUT: seconds for one file (none). Not BATS_TEST_TIMEOUT: a test that ends before bats 1.8 has set
+# up its watch leaves a sleep behind that holds the output open for all of that time.
 build=$(realpath "$1")
 shift
 export BRIG_BUILD="$build"
@@ -19,6 +20,10 @@ if [ ${#files[@]} -eq 0 ]; then
 	exit 1
 fi
 
+run_bats() {	# run_bats ARG...
+	if [ -n "${FILE_TIMEOUT:-}" ]; then timeout -k 30 "$FILE_TIMEOUT" bats --tap "$@"; else bats --tap "$@"; fi
+}
+
 failures() { sed -n 's/^not ok [0-9]* //p' "$1"; }
 report() { grep -E -A 25 '^not ok ' "$1" | grep -v '^ok '; }
 
@@ -26,7 +31,7 @@ report() { grep -E -A 25 '^not ok ' "$1" | grep -v '^ok '; }
 retry() {
 	local names
 	names=$(failures "$2" | sed -e 's/[][\\.*^$+?(){}|]/\\&/g' | paste -sd '|')
-	bats --tap -f "^($names)\$" "$1" >"$2.again" 2>&1
+	run_bats -f "^($names)\$" "$1" >"$2.again" 2>&1
 	echo "failed at first: ${1#tests/}"
 	report "$2"
 }
@@ -36,11 +41,11 @@ planned() { [ "$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$1" | head -n 1)" = "$(grep 
 
 run_file() {
 	local out=$dir/out p f s
-	bats --tap ${FILTER:+--filter "$FILTER"} "$1" >"$out" 2>&1
+	run_bats ${FILTER:+--filter "$FILTER"} "$1" >"$out" 2>&1
 	planned "$out" || { # a daemon that setup_file starts, perhaps
 		echo "not all tests ran, so once more: $1"
 		tail -n 20 "$out"
-		bats --tap ${FILTER:+--filter "$FILTER"} "$1" >"$out" 2>&1
+		run_bats ${FILTER:+--filter "$FILTER"} "$1" >"$out" 2>&1
 	}
 	p=$(grep -c '^ok [0-9]* ' "$out")
 	s=$(grep -c '^ok [0-9]* .*# skip' "$out")

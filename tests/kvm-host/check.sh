@@ -8,7 +8,7 @@ shift 2
 here=tests/kvm-host
 KVM_HOST_NAME=check-$$
 export KVM_HOST_NAME
-rc=0 many='' timeout=1800
+rc=0 many='' timeout=3600
 cache=/tmp/brig-test-cache # in the machine's memory: each bundle is a copy of it
 log=$(mktemp)
 trap '"$here/kvm-host" stop; rm -f "$log"' EXIT
@@ -27,7 +27,7 @@ boot() {	# boot LABEL [OPTION]...
 
 inside() {	# inside LABEL FILES [FILTER]
 	# A slow machine: what a test waits for takes longer under emulation than its author expects.
-	"$here/kvm-host" run --env "BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-$timeout}" --env "PATIENCE=${PATIENCE:-60}" --env "FILTER=${3:-}" \
+	"$here/kvm-host" run --env "FILE_TIMEOUT=${FILE_TIMEOUT:-$timeout}" --env "PATIENCE=${PATIENCE:-60}" --env "FILTER=${3:-}" \
 		--env "MUST=root apparmor" --env TEST_CACHE=$cache --env QUICK=1 ${many:+--env "MANY=$many"} tests/run-bats.sh "$build" "$2" </dev/null >"$log" 2>&1 || rc=1
 	grep -q '^root: ' "$log" || { echo "root: 0 passed, 1 failed, 0 skipped (the command ended early)" >>"$log"; rc=1; }
 	sed "s|^root: |kvm-host $1, $2: |" "$log"
@@ -47,7 +47,7 @@ if [ "$when" = all ]; then
 	tests/run-bats.sh "$build" "$here/bench.bats" >"$log" || rc=1
 	sed 's/^root: /kvm-host bench: /' "$log"
 fi
-if [ "$when" = all ]; then wanted='(check|all)' many=200; else wanted=check many=20 timeout=600; fi
+if [ "$when" = all ]; then wanted='(check|all)' many=200; else wanted=check many=20 timeout=1200; fi
 for variant in v2 systemd v1 hybrid systemd-v1; do
 	lines=$(grep -E "^${wanted}[[:space:]]+${variant}[[:space:]]" "$here/suites")
 	[ -n "$lines" ] || continue
