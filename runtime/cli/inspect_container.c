@@ -315,7 +315,7 @@ static void write_more(struct inspect_view *v)
 	AUTO_FREE char *upper = xasprintf("%s/upper", v->r->dir);
 	AUTO_FREE char *pidfile = xasprintf("%s/pidfile", v->r->run_dir), *conmon = xasprintf("%s/conmon.pid", v->r->run_dir);
 
-	inspect_text(v, "OCIRuntime", v->o.vm ? "brig-vm" : "brig-oci");
+	inspect_text(v, "OCIRuntime", run_options_vm(&v->o) ? "brig-vm" : "brig-oci");
 	inspect_text(v, "PidFile", v->pid ? pidfile : "");
 	inspect_text(v, "ConmonPidFile", v->pid && v->r->detached ? conmon : "");
 	inspect_text(v, "StaticDir", v->r->dir);

@@ -140,7 +140,7 @@ void inspect_host_config(struct inspect_view *v)
 	inspect_text(v, "UsernsMode", o->userns);
 	inspect_text(v, "CgroupnsMode", o->cgroupns ? o->cgroupns : "private");
 	json_kv_i64(v->w, "ShmSize", shm);
-	inspect_text(v, "Runtime", o->vm ? "brig-vm" : "brig-oci");
+	inspect_text(v, "Runtime", run_options_vm(o) ? "brig-vm" : "brig-oci");
 	inspect_object(v, "LogConfig");
 	inspect_text(v, "Type", o->log_driver ? o->log_driver : "k8s-file");
 	inspect_pairs(v, "Config", &o->log_opt, '=');

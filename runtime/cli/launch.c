@@ -408,9 +408,7 @@ static int put_together(struct parts *p, struct buf *config, struct err *err)
 
 static int check_vm(const struct run_options *o, struct runtime_opts *oci, struct err *err)
 {
-	bool vm = o->vm || (o->runtime && (str_eq(o->runtime, "brig-vm") || str_eq(o->runtime, "vm")));
-
-	if (!vm)
+	if (!run_options_vm(o))
 		return 0;
 	oci->backend = backend_by_name("vm");
 	return oci->backend ? 0 : err_set(err, ENOSYS, "--vm: vm-mode is not part of this build of brig");

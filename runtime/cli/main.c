@@ -5,6 +5,8 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/base/sys.h"
+#include "runtime/cli/tree_root.h"
 #include "runtime/oci/globals.h"
 #include "runtime/self.h"
 #include "runtime/version.h"
@@ -71,6 +73,37 @@ static int run_command(struct cli *cli, const struct cli_command *c, char **word
 
 /* ---- which command ---- */
 
+/* "rmi", "image rm", "image prune" */
+static bool removes_images(char *const *words)
+{
+	const char *verb = str_eq(words[0], "image") && words[1] ? words[1] : words[0];
+
+	return str_eq(verb, "rmi") || (verb != words[0] && (str_eq(verb, "rm") || str_eq(verb, "remove") || str_eq(verb, "prune")));
+}
+
+/* Unpacked trees have files of subordinate ids, which only this program can remove. It stays for that. */
+static int run_and_sweep(struct cli *cli, const char *program, char *const argv[])
+{
+	AUTO_FREE char *path = NULL;
+	struct err err = { 0 };
+	pid_t pid = -1;
+	int code, r = cli_find_program(program, &path, &err);
+
+	if (r == 0) {
+		pid = fork();
+		r = pid < 0 ? err_sys(&err, -errno, "fork") : 0;
+	}
+	if (pid == 0) {
+		execv(path, argv);
+		_exit(CLI_EXIT_ERROR);
+	}
+	if (r < 0)
+		return fail(&err, NULL);
+	code = sys_wait_pid(pid);
+	r = tree_sweep(cli, &err);
+	return code < 0 ? CLI_EXIT_ERROR : code == 0 && r < 0 ? fail(&err, NULL) : code;
+}
+
 /* Hand over to a program beside this one. words: from the verb on. */
 static int run_foreign(struct cli *cli, const struct cli_foreign *f, char **words)
 {
@@ -85,8 +118,10 @@ static int run_foreign(struct cli *cli, const struct cli_foreign *f, char **word
 	memcpy(&argv[0], &f->program, sizeof(argv[0]));
 	for (i = 0; !oci && cli->globals[i]; i++)
 		argv[n++] = cli->globals[i];
-	for (words += oci; *words; words++)
-		argv[n++] = *words;
+	for (char **w = words + oci; *w; w++)
+		argv[n++] = *w;
+	if (removes_images(words) && tree_any(cli))
+		return run_and_sweep(cli, f->program, argv);
 	(void)!cli_exec(f->program, argv, &err);
 	return fail(&err, NULL);
 }

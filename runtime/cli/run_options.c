@@ -413,6 +413,22 @@ static int check_absent(const struct run_options *o, struct err *err)
 	return 0;
 }
 
+bool run_options_vm(const struct run_options *o)
+{
+	return o->vm || (o->runtime && (str_eq(o->runtime, "brig-vm") || str_eq(o->runtime, "vm")));
+}
+
+/* A machine has a kernel of its own: what root may do in there says nothing of the host. */
+static int check_vm(const struct run_options *o, struct err *err)
+{
+	const char *mode = o->userns;
+	bool ids = (mode && *mode && !str_eq(mode, "host") && !str_eq(mode, "private")) || o->uidmap.n || o->gidmap.n || o->subuidname || o->subgidname;
+
+	if (run_options_vm(o) && ids)
+		return err_set(err, ENOTSUP, "--userns, --uidmap and --gidmap do not go with --vm: the machine isolates its users without");
+	return 0;
+}
+
 static int check_security(const struct run_options *o, struct err *err)
 {
 	static const char *const keys[] = { "seccomp", "no-new-privileges", "label", "apparmor", "mask", "unmask", "systempaths", "proc-opts", NULL };
@@ -438,6 +454,8 @@ int run_options_check(const struct run_options *o, struct err *err)
 
 	if (r == 0)
 		r = check_absent(o, err);
+	if (r == 0)
+		r = check_vm(o, err);
 	if (r == 0)
 		r = check_security(o, err);
 

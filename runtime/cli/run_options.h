@@ -62,6 +62,8 @@ extern const struct run_options run_option_defaults;
 /* Check what can be checked without the image, and make the words of the record. Errors name the flag. */
 int run_options_check(const struct run_options *o, struct err *err) MUST_CHECK;
 int run_options_freeze(const struct run_options *o, struct arena *a, struct strlist *ret, struct err *err) MUST_CHECK;
+/* --vm, however it is said. */
+bool run_options_vm(const struct run_options *o);
 /* The reverse. The strings lie in words, which must live as long. run_options_done() releases the lists. */
 int run_options_thaw(const struct strlist *words, struct run_options *ret, struct err *err) MUST_CHECK;
 void run_options_done(struct run_options *o);

@@ -29,4 +29,8 @@ int tree_root_rootless(struct record *r, const struct store_image *image, const 
 		       struct err *err) MUST_CHECK;
 void tree_root_close(struct tree_root *t);
 
+/* tree_sweep.c: remove trees of images that are gone, and what is left of an unpacking that was killed. */
+int tree_sweep(struct cli *cli, struct err *err) MUST_CHECK;
+bool tree_any(struct cli *cli);
+
 #endif

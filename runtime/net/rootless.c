@@ -227,12 +227,16 @@ static pid_t spawn_slirp(const struct holder *h, const char *socket, int ready_f
 	const char *const argv[] = { "slirp4netns", "--configure", "--mtu=65520", "--disable-host-loopback", "--enable-ipv6", "--ready-fd", ready,
 				     "--api-socket", socket, "--netns-type=path", h->userns ? option : "--mtu=65520", h->netns, "tap0", NULL };
 	pid_t pid = fork();
+	sigset_t none;
 	int null;
 
 	if (pid != 0)
 		return pid;
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	(void)setsid();
+	/* a foreground run has blocked what it passes on: this one is to end by SIGTERM */
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(error_fd, 2) < 0 || fcntl(ready_fd, F_SETFD, 0) < 0)
 		_exit(126);
 	execvp(argv[0], (char *const *)(uintptr_t)argv);

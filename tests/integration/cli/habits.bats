@@ -144,7 +144,7 @@ back() { brig run -d --network none "$@"; }
 	[ "$(https_proxy=http://p:1 NO_PROXY=x once --http-proxy bb env | grep -ci '^https_proxy=http://p:1$\|^no_proxy=x$')" = 2 ]
 	[ "$(https_proxy=http://p:1 once bb env | grep -c proxy)" = 0 ]
 	[ "$(once --domainname a.b bb cat /proc/sys/kernel/domainname)" = a.b ]
-	for bad in "--kernel-memory 1m" "--pod p" "--link c" "--security-opt foo=bar" "--volume-driver nfs" "--sdnotify container" "--systemd foo"; do
+	for bad in "--kernel-memory 1m" "--pod p" "--link c" "--security-opt foo=bar" "--volume-driver nfs" "--sdnotify container" "--systemd foo" "--userns auto --vm" "--uidmap 0:1:2 --runtime=brig-vm"; do
 		# shellcheck disable=SC2086
 		run once $bad bb true
 		[[ $status -eq 125 && $output == *"${bad%% *}"* ]] || { echo "$bad: $output"; return 1; }

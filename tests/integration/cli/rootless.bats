@@ -29,8 +29,9 @@ teardown_file() {
 }
 setup() { need_root; }
 
+# FRONT: a program in front of all, which has our privileges
 user() {
-	(cd "$D" && setpriv --reuid "$U" --regid "$(id -g "$U")" --clear-groups env -i PATH="$PATH" HOME="$D" XDG_DATA_HOME="$D/data" \
+	(cd "$D" && "${FRONT[@]}" setpriv --reuid "$U" --regid "$(id -g "$U")" --clear-groups env -i PATH="$PATH" HOME="$D" XDG_DATA_HOME="$D/data" \
 		XDG_RUNTIME_DIR="$D/run" timeout -s KILL 30 "$D/bin/brig" "$@")
 }
 
@@ -86,16 +87,44 @@ user() {
 	[ -z "$(user ps -aq)" ]
 }
 
+@test "rootless: an image that goes takes its unpacked trees along" {
+	user import -q "$D/rootfs.tar" gone -c 'LABEL a=b' >/dev/null
+	user run --rm --network none gone true
+	before=$(find "$D/data/brig/trees" -mindepth 1 -maxdepth 1 | wc -l)
+	mkdir "$D/data/brig/trees/.$(printf '%064d' 7)" # of an unpacking that was killed
+	chown "$U" "$D/data/brig/trees"/.0*
+	user rmi gone >/dev/null
+	user run --rm --network none bb true
+	[ "$(find "$D/data/brig/trees" -mindepth 1 -maxdepth 1 | wc -l)" = "$before" ] # the same layers
+	user tag bb keep
+	user rmi bb >/dev/null
+	user run --rm --network none keep true
+	user tag keep bb
+	user rmi keep >/dev/null
+	printf 'x' >"$D/only" && tar -C "$D" -cf "$D/only.tar" only bin/brig
+	user import -q "$D/only.tar" small >/dev/null
+	user run --rm --network none --entrypoint /bin/brig small --version
+	[ "$(find "$D/data/brig/trees" -mindepth 1 -maxdepth 1 | wc -l)" = $((before + 1)) ]
+	user rmi small >/dev/null
+	[ "$(find "$D/data/brig/trees" -mindepth 1 -maxdepth 1 | wc -l)" = "$before" ]
+}
+
 @test "rootless: a network by pasta or slirp4netns, with published ports; a helper ends with its container" {
-	local how port=18873
-	[ -w /dev/net/tun ] && setpriv --reuid "$U" test -w /dev/net/tun || skip "/dev/net/tun is closed to users"
+	local how port=18873 FRONT=()
+	if ! setpriv --reuid "$U" --clear-groups sh -c ': <>/dev/net/tun' 2>/dev/null; then
+		{ [ -e "$D/tun" ] || mknod "$D/tun" c 10 200; } && chmod 666 "$D/tun" &&
+			setpriv --reuid "$U" --clear-groups sh -c ": <>$D/tun" 2>/dev/null || skip "/dev/net/tun is closed to users"
+		FRONT=(unshare -m --propagation private sh -c "mount --bind '$D/tun' /dev/net/tun && exec \"\$@\"" sh)
+	fi
 	for how in pasta slirp4netns; do
 		command -v $how >/dev/null || skip "needs $how"
 		user run -d --name w --network $how -p $port:80 bb sh -c 'echo hello >/tmp/index.html; exec httpd -f -p 80 -h /tmp'
 		eventually sh -c "wget -qO- http://127.0.0.1:$port/index.html | grep -q hello"
 		[[ "$(user port w)" = *":$port" ]]
 		user rm -f -t 0 w
-		eventually sh -c "! pgrep -u $U $how"
+		eventually sh -c "! pgrep -u $U -f $how"
+		user run --rm --network $how bb true # in the foreground, which has signals of its own
+		eventually sh -c "! pgrep -u $U -f $how"
 	done
 	[[ "$(user run --rm bb ip -4 addr)" = *"scope global"* ]]
 }
