@@ -175,6 +175,10 @@ int mount_idmap(const struct op *op, int tree_fd, int userns_fd, struct err *err
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns_fd };
 	int r = sys_mount_setattr(tree_fd, "", AT_EMPTY_PATH | (op->mount->idmap_recursive ? AT_RECURSIVE : 0), &attr);
 
+	/* mount_setattr(2): EINVAL is the kernel's word for a file system without idmapped mounts (tmpfs before Linux 6.3), too. */
+	if (r == -EINVAL)
+		return err_set(err, EINVAL, "idmapped mount on '%s': invalid, or the file system of '%s' has no idmapped mounts on this kernel",
+			       op->dst, op->src);
 	return r < 0 ? err_sys(err, r, "idmapped mount on '%s'", op->dst) : 0;
 }
 
