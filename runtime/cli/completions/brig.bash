@@ -96,6 +96,7 @@ _brig() {
     case ${group/#container/}:$verb in
     network:*) COMPREPLY=($(compgen -W "$("$1" "${global[@]}" network ls -q 2>/dev/null)" -- "$cur")) ;;
     volume:*) COMPREPLY=($(compgen -W "$("$1" "${global[@]}" volume ls -q 2>/dev/null)" -- "$cur")) ;;
+    secret:*) COMPREPLY=($(compgen -W "$("$1" "${global[@]}" secret ls --format {{.Name}} 2>/dev/null)" -- "$cur")) ;;
     image:*) COMPREPLY=($(compgen -W "$("$1" "${global[@]}" images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null)" -- "$cur")) ;;
     :attach|:exec|:inspect|:kill|:logs|:pause|:port|:restart|:rename|:rm|:start|:stats|:stop|:top|:unpause|:update|:wait) COMPREPLY=($(compgen -W "$("$1" "${global[@]}" ps -a --format '{{.Names}}' 2>/dev/null)" -- "$cur")) ;;
     :create|:history|:push|:rmi|:run|:save|:tag|:untag) COMPREPLY=($(compgen -W "$("$1" "${global[@]}" images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null)" -- "$cur")) ;;

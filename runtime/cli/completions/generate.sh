@@ -105,6 +105,7 @@ bash_completion() {
 	    case \${group/#container/}:\$verb in
 	    network:*) COMPREPLY=(\$(compgen -W "\$("\$1" "\${global[@]}" network ls -q 2>/dev/null)" -- "\$cur")) ;;
 	    volume:*) COMPREPLY=(\$(compgen -W "\$("\$1" "\${global[@]}" volume ls -q 2>/dev/null)" -- "\$cur")) ;;
+	    secret:*) COMPREPLY=(\$(compgen -W "\$("\$1" "\${global[@]}" secret ls --format {{.Name}} 2>/dev/null)" -- "\$cur")) ;;
 	    image:*) COMPREPLY=(\$(compgen -W "\$("\$1" "\${global[@]}" images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null)" -- "\$cur")) ;;
 	    $(prefixed "$containers")) COMPREPLY=(\$(compgen -W "\$("\$1" "\${global[@]}" ps -a --format '{{.Names}}' 2>/dev/null)" -- "\$cur")) ;;
 	    $(prefixed "$images")) COMPREPLY=(\$(compgen -W "\$("\$1" "\${global[@]}" images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null)" -- "\$cur")) ;;
@@ -135,7 +136,11 @@ zsh_group() {
 	own_verbs "$1" | while read -r v; do
 		printf "            %s) _arguments%s '*:argument:->operand' ;;\n" "$v" "$(zsh_options "$1 $v")"
 	done
-	printf "            *) state=operand ;;\n"
+	# shellcheck disable=SC2016
+	case $1 in
+	container) printf '            *) kind=; _brig_verb "$verb" ;;\n' ;;
+	*) printf '            *) state=operand ;;\n' ;;
+	esac
 	printf '            esac ;;\n'
 }
 
@@ -143,6 +148,16 @@ zsh_completion() {
 	cat <<-EOF
 	#compdef brig
 	# zsh completion for brig; made by generate.sh
+	_brig_verb() { # the options of a command, or a group's verbs and theirs
+	        case \$1 in
+	EOF
+	commands | cut -f1 | while read -r c; do
+		case_skip "$c" || printf "        %s) _arguments%s '*:argument:->operand' ;;\n" "$c" "$(zsh_options "$c")"
+	done
+	for g in $groups; do zsh_group "$g"; done
+	cat <<-EOF
+	        esac
+	}
 	_brig() {
 	    local context state line kind verb
 	    _arguments -C$(zsh_options '') '1:command:->command' '*::argument:->argument'
@@ -156,18 +171,14 @@ zsh_completion() {
 	        _describe command commands ;;
 	    argument)
 	        verb=$line[1]
-	        case $verb in
+	        _brig_verb "$verb"
 	EOF
-	commands | cut -f1 | while read -r c; do
-		case_skip "$c" || printf "        %s) _arguments%s '*:argument:->operand' ;;\n" "$c" "$(zsh_options "$c")"
-	done
-	for g in $groups; do zsh_group "$g"; done
 	cat <<-EOF
-	        esac
 	        [[ \$state = operand ]] || return
 	        case \$kind in
 	        network) compadd -- \${(f)"\$(_call_program names brig network ls -q 2>/dev/null)"}; return ;;
 	        volume) compadd -- \${(f)"\$(_call_program names brig volume ls -q 2>/dev/null)"}; return ;;
+	        secret) compadd -- \${(f)"\$(_call_program names brig secret ls --format {{.Name}} 2>/dev/null)"}; return ;;
 	        image) compadd -- \${(f)"\$(_call_program names brig images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null)"}; return ;;
 	        esac
 	        case \$verb in
@@ -191,12 +202,18 @@ fish_options() { # command, condition
 	}'
 }
 
+# Groups whose verbs are others than the commands of that name
+fish_apart='healthcheck network secret system volume'
+fish_names() { # group, verbs that take names of it, what lists them
+	echo "complete -c brig -f -n '__fish_seen_subcommand_from $1; and __fish_seen_subcommand_from $2' -a '($3 2>/dev/null)'"
+}
+
 fish_completion() {
 	echo '# fish completion for brig; made by generate.sh'
 	fish_options '' __fish_use_subcommand
 	commands | while IFS="$(printf '\t')" read -r c help; do
 		printf "complete -c brig -f -n __fish_use_subcommand -a %s -d '%s'\n" "$c" "$(printf %s "$help" | sed "s/'/\\\\'/g")"
-		case_skip "$c" || fish_options "$c" "__fish_seen_subcommand_from $c"
+		case_skip "$c" || fish_options "$c" "__fish_seen_subcommand_from $c; and not __fish_seen_subcommand_from $fish_apart"
 	done
 	for g in $groups; do
 		all=$(verbs "$g" | cut -f1 | tr '\n' ' ') own=" $(own_verbs "$g" | tr '\n' ' ') "
@@ -207,10 +224,11 @@ fish_completion() {
 			fish_options "$g $v" "__fish_seen_subcommand_from $g; and __fish_seen_subcommand_from $v"
 		done
 	done
-	echo "complete -c brig -f -n '__fish_seen_subcommand_from network' -a '(brig network ls -q 2>/dev/null)'"
-	echo "complete -c brig -f -n '__fish_seen_subcommand_from volume' -a '(brig volume ls -q 2>/dev/null)'"
-	echo "complete -c brig -f -n '__fish_seen_subcommand_from $(echo "$containers" | tr '|' ' ')' -a '(brig ps -a --format \"{{.Names}}\" 2>/dev/null)'"
-	echo "complete -c brig -n '__fish_seen_subcommand_from $(echo "$images" | tr '|' ' ')' -a '(brig images --format \"{{.Repository}}:{{.Tag}}\" 2>/dev/null)'"
+	fish_names network 'connect disconnect exists inspect rm' 'brig network ls -q'
+	fish_names volume 'exists export import inspect rm' 'brig volume ls -q'
+	fish_names secret 'exists inspect rm' 'brig secret ls --format \"{{.Name}}\"'
+	echo "complete -c brig -f -n '__fish_seen_subcommand_from $(echo "$containers" | tr '|' ' '); and not __fish_seen_subcommand_from image $fish_apart' -a '(brig ps -a --format \"{{.Names}}\" 2>/dev/null)'"
+	echo "complete -c brig -n '__fish_seen_subcommand_from $(echo "$images" | tr '|' ' '); and not __fish_seen_subcommand_from $fish_apart' -a '(brig images --format \"{{.Repository}}:{{.Tag}}\" 2>/dev/null)'"
 }
 
 case $shell in
