@@ -178,14 +178,16 @@ static int set_fs_ids(uid_t uid, gid_t gid, struct err *err)
 static int mount_overlay(const struct rootfs_overlay *o, struct err *err)
 {
 	AUTO_CLOSE int fs_fd = sys_fsopen("overlay", FSOPEN_CLOEXEC);
-	char lower[FD_PROC_PATH_LEN];
+	char image[FD_PROC_PATH_LEN], below[FD_PROC_PATH_LEN];
+	AUTO_FREE char *lower = o->below_fd ? xasprintf("%s:%s", fd_proc_path(o->lower_fd, image), fd_proc_path(*o->below_fd, below)) :
+					      xstrdup(fd_proc_path(o->lower_fd, image));
 	struct {
 		unsigned cmd;
 		const char *key, *value;
 		bool wanted;
 	} steps[] = {
 		{ FSCONFIG_SET_STRING, "source", "brig", true },
-		{ FSCONFIG_SET_STRING, "lowerdir", fd_proc_path(o->lower_fd, lower), true },
+		{ FSCONFIG_SET_STRING, "lowerdir", lower, true },
 		{ FSCONFIG_SET_STRING, "upperdir", o->upper, o->upper != NULL },
 		{ FSCONFIG_SET_STRING, "workdir", o->work, o->work != NULL },
 		{ FSCONFIG_SET_FLAG, "userxattr", NULL, o->userxattr },

@@ -21,6 +21,7 @@ int rootfs_mount_erofs(const struct rootfs_files *f, bool force_loop, struct err
 
 struct rootfs_overlay {
 	int lower_fd;		 /* borrowed: a mount from above, or any directory */
+	const int *below_fd;	 /* borrowed, or NULL: a directory below lower_fd, as one more lower layer. Not with userns_fd */
 	const char *upper, *work;
 	bool userxattr;		 /* inside a user namespace */
 	bool no_sync;		 /* overlay's "volatile": the upper layer does not survive a crash of the machine */

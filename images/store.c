@@ -231,7 +231,7 @@ int store_rootfs_mount(struct store *s, const struct store_image *image, const s
 {
 	AUTO_CLOSE int lower_fd = store_mount_chain(s, &image->chain, err);
 	struct rootfs_overlay overlay = { .lower_fd = lower_fd, .upper = o->upper, .work = o->work, .userxattr = o->userxattr,
-					  .no_sync = o->no_sync, .userns_fd = o->userns_fd };
+					  .no_sync = o->no_sync, .userns_fd = o->userns_fd, .below_fd = o->below_fd };
 
 	if (lower_fd < 0 || !o->upper)
 		return TAKE_FD(lower_fd);

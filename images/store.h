@@ -148,7 +148,7 @@ int store_drop_ref(struct store *s, const char *owner, struct err *err) MUST_CHE
 struct store_rootfs_options {
 	const char *upper, *work;
 	bool userxattr, no_sync; /* as in struct rootfs_overlay */
-	const int *userns_fd;	 /* as there */
+	const int *userns_fd, *below_fd; /* as there */
 };
 int store_rootfs_mount(struct store *s, const struct store_image *image, const struct store_rootfs_options *o, struct err *err) MUST_CHECK;
 

@@ -7,6 +7,7 @@
 #include "runtime/base/sys.h"
 #include "runtime/cli/config.h"
 #include "runtime/cli/default_seccomp.h"
+#include "runtime/cli/mount_points.h"
 #include "runtime/cli/tree_root.h"
 #include "runtime/cli/userns.h"
 #include "runtime/cli/container_net.h"
@@ -104,6 +105,7 @@ static int mount_root(struct parts *p, struct err *err)
 	AUTO_FREE char *upper = xasprintf("%s/upper", p->r->dir), *work = xasprintf("%s/work", p->r->dir);
 	/* what --rm will throw away need not reach the disk */
 	struct store_rootfs_options o = { .upper = upper, .work = work, .no_sync = p->r->auto_remove };
+	AUTO_CLOSE int below_fd = -1;
 	int r;
 
 	if (userns_rootless(p->r->cli))
@@ -114,6 +116,8 @@ static int mount_root(struct parts *p, struct err *err)
 	if (r < 0)
 		return r;
 	o.userns_fd = p->userns.own ? &p->userns.fd : NULL;
+	below_fd = o.userns_fd ? -1 : mount_points_open(p->r);
+	o.below_fd = below_fd >= 0 ? &below_fd : NULL;
 	p->root_fd = store_rootfs_mount(&p->r->cli->store, &p->image, &o, err);
 	if (p->root_fd == -ENODEV || p->root_fd == -EPERM) /* a kernel without EROFS; root of a user namespace */
 		p->root_fd = tree_root_open(p->r, &p->image, o.userns_fd, err);
@@ -424,7 +428,7 @@ static int open_source(void *arg, const char *path, unsigned flags)
 	return p->tree.helper.pid > 0 ? userns_helper_open_tree(&p->tree.helper, path, flags) : -ENOSYS;
 }
 
-int launch_create(const struct launch *l, struct container **ret, struct err *err)
+static int create(const struct launch *l, struct container **ret, struct err *err)
 {
 	CLEANUP(parts_done) struct parts p = { .l = l, .r = l->record, .root_fd = -1, .userns.fd = -1, .tree = { .root_fd = -1, .userns_fd = -1, .helper.fd = -1 }, .net = { .ns_fd = -1 } };
 	AUTO_BUF struct buf config = { 0 };
@@ -450,6 +454,16 @@ int launch_create(const struct launch *l, struct container **ret, struct err *er
 	o.open_tree = open_source;
 	o.open_tree_arg = &p;
 	return container_create(ret, &cli->oci, &o, err);
+}
+
+int launch_create(const struct launch *l, struct container **ret, struct err *err)
+{
+	/* What is made for the container (its root directory, /etc/hosts) is for all of its users, whatever the caller's habits are. */
+	mode_t old = umask(022);
+	int r = create(l, ret, err);
+
+	(void)umask(old);
+	return r;
 }
 
 int launch_exit_code(const struct err *err)

@@ -272,6 +272,42 @@ teardown() { remove_all; }
 	nothing_left
 }
 
+@test "run: places to mount on come from below the image, and leave nothing in the container's own layer" {
+	local root=$BATS_TEST_TMPDIR/bare data=$BATS_FILE_TMPDIR/data upper
+	mkdir -p "$root/bin"
+	cp /bin/busybox "$root/bin/busybox"
+	ln -s busybox "$root/bin/sh"
+	tar -C "$root" -cf "$BATS_TEST_TMPDIR/bare.tar" .
+	brig import -q "$BATS_TEST_TMPDIR/bare.tar" bare >/dev/null
+	mkdir -m 711 "$root/etc"
+	chown 33:33 "$root/etc"
+	echo image >"$root/etc/own"
+	tar -C "$root" -cf "$BATS_TEST_TMPDIR/bare.tar" .
+	brig import -q "$BATS_TEST_TMPDIR/bare.tar" own-etc >/dev/null
+	rm -rf "$data/mount-points"
+	# whatever the umask is, made once for all
+	(umask 077 && brig run --name a --network none -u 1000 bare /bin/busybox cat /etc/hosts) | grep -q localhost
+	upper=$data/containers/$(brig inspect -f '{{.Id}}' a)/upper
+	[ -z "$(find "$upper" -mindepth 1)" ]
+	[ -z "$(brig diff a)" ]
+	[ -z "$(find "$data/containers" -name mount-points)" ]
+	# what the image has is what is seen
+	[ "$(once own-etc /bin/busybox stat -c '%a %u' /etc)" = "711 33" ]
+	[ "$(once own-etc /bin/busybox cat /etc/own)" = image ]
+	# the container's own files beside them
+	brig run --name b --network none bare /bin/busybox sh -c '/bin/busybox touch /etc/new && ! /bin/busybox touch /etc/none/x'
+	[[ $(brig diff b) == *"/etc/new"* ]]
+	brig commit -q b changed >/dev/null
+	once changed /bin/busybox ls /etc/new /etc/hosts /proc/self/stat
+	[ ! -e "$data/mount-points/etc/new" ]
+	# without them the places are made as always
+	rm -rf "$data/mount-points"/*
+	[ "$(once bare /bin/busybox wc -l /etc/hostname)" = "1 /etc/hostname" ]
+	brig rm a b
+	rm -rf "$data/mount-points"
+	nothing_left
+}
+
 @test "run: the run path loads no library" {
 	run ldd "$BIN/brig"
 	[[ $output == *"statically linked"* || $output == *"not a dynamic executable"* ]]
