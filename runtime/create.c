@@ -17,21 +17,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int read_config(struct container *c, const struct create_opts *o, char **ret_text, size_t *ret_n, struct err *err)
+/* The text of config.json. */
+struct config {
+	const char *p;
+	size_t n;
+	char *owned; /* or NULL: the caller of create has it */
+};
+
+static void config_done(struct config *t)
+{
+	free(t->owned);
+}
+
+static int read_config(struct container *c, const struct create_opts *o, struct config *ret, struct err *err)
 {
 	AUTO_FREE char *path = o->config ? xstrdup(o->config) : xasprintf("%s/config.json", c->bundle);
-	int r = 0;
+	int r = o->config_text ? 0 : fd_read_file(AT_FDCWD, path, SPEC_MAX_BYTES, &ret->owned, &ret->n);
 
-	if (o->config_text) {
-		*ret_text = xstrdup(o->config_text);
-		*ret_n = strlen(o->config_text);
-	} else {
-		r = fd_read_file(AT_FDCWD, path, SPEC_MAX_BYTES, ret_text, ret_n);
-	}
 	if (r < 0)
 		return err_sys(err, r, "read '%s'", path);
+	ret->p = o->config_text ? o->config_text : ret->owned;
+	ret->n = o->config_text ? strlen(o->config_text) : ret->n;
 	c->spec = xcalloc(1, sizeof(*c->spec));
-	return spec_parse(c->spec, "config.json", *ret_text, *ret_n, c->opts->strict, err);
+	return spec_parse(c->spec, "config.json", ret->p, ret->n, c->opts->strict, err);
 }
 
 /* The identity of the container, from the spec and the command line. */
@@ -75,7 +83,7 @@ static int make_root(char *root, struct err *err)
 	return mkdir(root, 0700) < 0 && errno != EEXIST ? err_sys(err, -errno, "make '%s'", root) : 0;
 }
 
-static int make_dir(struct container *c, const char *config, size_t n, struct err *err)
+static int make_dir(struct container *c, const struct config *config, struct err *err)
 {
 	AUTO_FREE char *path = xasprintf("%s/%s", c->opts->root, c->id);
 	int r = mkdir(path, 0700) < 0 ? -errno : 0;
@@ -93,7 +101,7 @@ static int make_dir(struct container *c, const char *config, size_t n, struct er
 	if (r < 0)
 		return r;
 	/* Nobody reads it before there is a state.json. */
-	r = fd_write_new_file(c->dir_fd, "config.json", config, n, 0600);
+	r = fd_write_new_file(c->dir_fd, "config.json", config->p, config->n, 0600);
 	return r < 0 ? err_sys(err, r, "copy config.json") : 0;
 }
 
@@ -270,13 +278,13 @@ static int print_plan(struct container *c, const struct create_opts *o, struct e
 	return r;
 }
 
-/* Everything of create that reads: nothing is made yet. config, n: the text of config.json. */
-static int prepare(struct container *c, const struct create_opts *o, char **config, size_t *n, struct err *err)
+/* Everything of create that reads: nothing is made yet. */
+static int prepare(struct container *c, const struct create_opts *o, struct config *config, struct err *err)
 {
 	int r = set_bundle(c, o->bundle, err);
 
 	if (!r)
-		r = read_config(c, o, config, n, err);
+		r = read_config(c, o, config, err);
 	if (!r)
 		r = fill(c, err);
 	if (!r)
@@ -289,16 +297,15 @@ static int prepare(struct container *c, const struct create_opts *o, char **conf
 int container_prepare(struct container **ret, const struct runtime_opts *opts, const struct create_opts *o, struct err *err)
 {
 	CLEANUP(cleanup_container) struct container *c = NULL;
-	AUTO_FREE char *config = NULL;
-	size_t n = 0;
+	CLEANUP(config_done) struct config config = { 0 };
 	int r = container_check_id(o->id, err);
 
 	if (r < 0)
 		return r;
 	c = container_new(opts, o->id);
-	r = prepare(c, o, &config, &n, err);
+	r = prepare(c, o, &config, err);
 	if (!r)
-		r = make_dir(c, config, n, err);
+		r = make_dir(c, &config, err);
 	if (!r)
 		*ret = TAKE_PTR(c);
 	return r;
@@ -307,14 +314,13 @@ int container_prepare(struct container **ret, const struct runtime_opts *opts, c
 int container_create(struct container **ret, const struct runtime_opts *opts, const struct create_opts *o, struct err *err)
 {
 	CLEANUP(cleanup_container) struct container *c = NULL;
-	AUTO_FREE char *config = NULL;
-	size_t n = 0;
+	CLEANUP(config_done) struct config config = { 0 };
 	int r = container_check_id(o->id, err);
 
 	if (r < 0)
 		return r;
 	c = container_new(opts, o->id);
-	r = prepare(c, o, &config, &n, err);
+	r = prepare(c, o, &config, err);
 	if (r < 0)
 		return r;
 	if (o->dry_run) {
@@ -323,7 +329,7 @@ int container_create(struct container **ret, const struct runtime_opts *opts, co
 			*ret = NULL;
 		return r;
 	}
-	r = make_dir(c, config, n, err);
+	r = make_dir(c, &config, err);
 	if (r < 0)
 		return r;
 	r = create_locked(c, o, err);

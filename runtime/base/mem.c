@@ -111,7 +111,9 @@ void cleanup_file(void *p)
 	errno = saved;
 }
 
-/* Blocks of 16 KiB, or larger for one large thing: a default config.json fits into one or two. What is not handed out is not touched. */
+/* Blocks double from 1 to 16 KiB, or are larger for one large thing. Most arenas stay small, and lie side by side then: a page that is
+ * touched for the first time is dearer than a malloc(). */
+#define ARENA_FIRST 1024
 #define ARENA_BLOCK 16384
 
 struct arena_block {
@@ -130,10 +132,9 @@ void *arena_alloc(struct arena *a, size_t size)
 		out_of_memory();
 	need = (size + align - 1) / align * align;
 	if (!b || b->size - b->used < need) {
-		size_t cap = ARENA_BLOCK - sizeof(*b);
+		size_t bytes = !b ? ARENA_FIRST : b->size < ARENA_BLOCK / 2 ? 2 * b->size : ARENA_BLOCK;
+		size_t cap = bytes - sizeof(*b) > need ? bytes - sizeof(*b) : need;
 
-		if (need > cap)
-			cap = need;
 		b = xmalloc(sizeof(*b) + cap);
 		b->used = 0;
 		b->size = cap;

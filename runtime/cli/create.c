@@ -268,6 +268,9 @@ int create_container(struct cli *cli, const struct run_options *o, char **operan
 		return x;
 	}
 	event_container(r, "create");
+	r->found = xmalloc(sizeof(*r->found));
+	*r->found = found;
+	found = (struct found_image){ 0 };
 	*ret = TAKE_PTR(r);
 	return 0;
 }

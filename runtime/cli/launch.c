@@ -7,6 +7,7 @@
 #include "runtime/base/sys.h"
 #include "runtime/cli/config.h"
 #include "runtime/cli/default_seccomp.h"
+#include "runtime/cli/image_find.h"
 #include "runtime/cli/mount_points.h"
 #include "runtime/cli/tree_root.h"
 #include "runtime/cli/userns.h"
@@ -56,8 +57,17 @@ static void parts_done(struct parts *p)
 int launch_image(struct record *r, struct store_image *image, struct image_config *config, struct err *err)
 {
 	struct digest d;
-	int x = digest_parse(r->manifest, &d, err);
+	int x;
 
+	if (r->found) {
+		*image = r->found->image;
+		*config = r->found->config;
+		free(r->found->name);
+		*r->found = (struct found_image){ 0 };
+		free(TAKE_PTR(r->found));
+		return 0;
+	}
+	x = digest_parse(r->manifest, &d, err);
 	if (x == 0)
 		x = store_read_image(&r->cli->store, &d, image, err);
 	if (x == 0)

@@ -4,6 +4,7 @@
 #include "runtime/base/fd.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/cli/image_find.h"
 #include "runtime/cli/userns_helper.h"
 
 #include <dirent.h>
@@ -212,6 +213,9 @@ void record_free(struct record *r)
 {
 	if (!r)
 		return;
+	if (r->found)
+		found_image_done(r->found);
+	free(r->found);
 	fd_close(&r->dir_fd);
 	arena_done(&r->arena);
 	free(r);

@@ -15,6 +15,8 @@
  *
  * Records are written atomically. Whoever changes one, or starts or removes a container, holds the lock of its directory.
  */
+struct found_image;
+
 #define RECORD_ID_LEN	 64
 #define RECORD_SHORT_LEN 12
 
@@ -46,6 +48,7 @@ struct record {
 	char *stop_signal;	  /* name or number */
 	int64_t stop_timeout;	  /* seconds */
 	char *network;		  /* the --network values, "," between them, or NULL */
+	struct found_image *found; /* owned: its image as `create` read it, for a start by the same process; or NULL */
 };
 
 enum record_state {
