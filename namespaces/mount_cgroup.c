@@ -16,12 +16,19 @@
  * DOC: mounts of type "cgroup"
  *
  * v2: a cgroup2 mount (it shows the root of our cgroup namespace), or without a namespace of our own a bind of the
- * container's directory. v1 and hybrid: a tmpfs with one directory a hierarchy, each a cgroup mount of that hierarchy or a
+ * container's directory. v1 and hybrid: a tmpfs with one directory a hierarchy, each a cgroup mount of that hierarchy or, cheaper, a
  * bind of the container's directory in it, and links for the names of co-mounted controllers ("cpu" -> "cpu,cpuacct").
  */
 static bool own_cgroup_ns(const struct init_ctx *ctx)
 {
 	return ctx->spec->ns[NS_CGROUP].present;
+}
+
+/* A new cgroup namespace begins at the container's directory: the cgroup mount of a hierarchy of v1 is that directory of the very same
+ * file system then, and a bind of it is had for a third of the calls. In a user namespace it would be a mount of the host's. */
+static bool bind_is_same(const struct init_ctx *ctx, const struct cgroup_hierarchy *h)
+{
+	return !h->v2 && !ctx->spec->ns[NS_CGROUP].path && !ctx->spec->ns[NS_USER].present;
 }
 
 static int bind_hierarchy(struct init_ctx *ctx, const struct cgroup_hierarchy *h, uint64_t flags, struct err *err)
@@ -44,7 +51,7 @@ static int hierarchy_mount(struct init_ctx *ctx, const struct cgroup_hierarchy *
 {
 	int fd = -EPERM;
 
-	if (own_cgroup_ns(ctx)) {
+	if (own_cgroup_ns(ctx) && !bind_is_same(ctx, h)) {
 		if (h->v2)
 			fd = mount_new(ctx, "cgroup2", "cgroup", NULL, flags, err);
 		else if (str_starts(h->name, "name=")) {
