@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -96,6 +97,10 @@ static int take_command(struct health *h, const char *text, struct err *err)
 	return 0;
 }
 
+static const struct name_value actions[] = {
+	{ "none", HEALTH_NONE }, { "kill", HEALTH_KILL }, { "restart", HEALTH_RESTART }, { "stop", HEALTH_STOP }, { NULL, 0 },
+};
+
 static int take_flags(const struct run_options *o, struct health *h, struct err *err)
 {
 	if (parse_duration("health-interval", str_eq(o->health_interval, "disable") ? "0" : o->health_interval, &h->interval_ms, err) < 0 ||
@@ -104,7 +109,14 @@ static int take_flags(const struct run_options *o, struct health *h, struct err 
 		return -EINVAL;
 	if (o->health_retries && (str_to_i64(o->health_retries, &h->retries) < 0 || h->retries < 1))
 		return err_set(err, EINVAL, "--health-retries '%s': not a number from 1 on", o->health_retries);
+	if (o->health_on_failure && *o->health_on_failure) /* was checked with the other words */
+		h->on_failure = name_find(actions, o->health_on_failure)->value;
 	return 0;
+}
+
+const char *health_action_name(const struct health *h)
+{
+	return name_of(actions, h->on_failure);
 }
 
 int health_config(const struct run_options *o, const struct image_config *image, struct health *ret, struct err *err)
@@ -268,6 +280,50 @@ static void check(const struct record *r, const struct health *h, struct result 
 	buf_done(&io.err);
 }
 
+/* brig VERB CONTAINER, as a process of its own: it outlives this one, which ends with the container. */
+static int spawn_verb(const struct record *r, const char *verb, struct err *err)
+{
+	AUTO_FREE char *self = NULL;
+	char **argv = NULL;
+	int x = cli_find_program("brig", &self, err);
+
+	if (x < 0)
+		return x;
+	strings_add(&argv, self);
+	for (char **g = r->cli->globals; *g; g++)
+		strings_add(&argv, *g);
+	strings_add(&argv, verb);
+	strings_add(&argv, r->id);
+	x = helper_spawn((const char *const *)argv);
+	strings_free(argv);
+	return x < 0 ? err_sys(err, -errno, "start 'brig %s'", verb) : 0;
+}
+
+/* --health-on-failure. Killed here, it was not stopped by hand: a restart policy starts it again, which is what the two are for.
+ * 1: the container is on its end. */
+static int act(struct record *r, struct container *c, const struct health *h, struct err *err)
+{
+	AUTO_FREE char *status = health_status(r);
+	int x = 0;
+
+	if (!str_eq(status, "unhealthy"))
+		return 0;
+	switch (h->on_failure) {
+	case HEALTH_NONE:
+		return 0;
+	case HEALTH_KILL:
+		x = container_kill(c, SIGKILL, false, err);
+		break;
+	case HEALTH_RESTART:
+		x = spawn_verb(r, "restart", err);
+		break;
+	case HEALTH_STOP:
+		x = spawn_verb(r, "stop", err);
+		break;
+	}
+	return x < 0 ? x : 1;
+}
+
 static bool in_start_period(const struct record *r, const struct health *h)
 {
 	int64_t since = record_since(r, RECORD_RUNNING);
@@ -371,9 +427,11 @@ static int run_once(struct cli *cli, void *target UNUSED, char **operands, struc
 
 	if (x == 0)
 		x = check_and_note(r, &h, err);
-	if (x > 0)
-		printf("unhealthy\n");
-	return x;
+	if (x <= 0)
+		return x;
+	printf("unhealthy\n");
+	x = act(r, c, &h, err);
+	return x < 0 ? x : 1;
 }
 
 const struct cli_command cli_healthcheck_run = {
@@ -403,6 +461,11 @@ static int run_monitor(struct cli *cli, void *target UNUSED, char **operands, st
 			return 0; /* it has ended */
 		if (n == 0 && container_status(c) == CONTAINER_RUNNING)
 			x = check_and_note(r, &h, err);
+		if (n == 0 && x > 0) {
+			x = act(r, c, &h, err);
+			if (x > 0)
+				return 0;
+		}
 	}
 	return x;
 }

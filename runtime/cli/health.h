@@ -19,12 +19,16 @@ struct health {
 	char **command;	 /* NULL-terminated, owned; NULL: no check */
 	int64_t interval_ms, timeout_ms, start_period_ms;
 	int64_t retries;
+	enum { HEALTH_NONE, HEALTH_KILL, HEALTH_RESTART, HEALTH_STOP } on_failure; /* what an unhealthy container gets */
 };
 void health_done(struct health *h);
 #define AUTO_HEALTH CLEANUP(health_done)
 
 /* From the flags and, where they say nothing, the image. Errors name the flag. image may be NULL. */
 int health_config(const struct run_options *o, const struct image_config *image, struct health *ret, struct err *err) MUST_CHECK;
+
+/* "none", "kill" ... */
+const char *health_action_name(const struct health *h);
 
 /* After a start in the background: the monitor, when there is a check. A failure is a warning: the container runs. */
 void health_start_monitor(struct record *r);

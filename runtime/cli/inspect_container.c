@@ -159,6 +159,7 @@ static void write_health(struct inspect_view *v)
 	json_kv_i64(v->w, "StartPeriod", h.start_period_ms * 1000000);
 	json_kv_i64(v->w, "Retries", h.retries);
 	json_end_object(v->w);
+	inspect_text(v, "HealthcheckOnFailureAction", health_action_name(&h));
 }
 
 /* Which, not what they say. */

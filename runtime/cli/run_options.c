@@ -62,6 +62,7 @@
 	OPT_LIST(T, group_add, "group-add", 0, "GROUP", "one more group of the process, or keep-groups"),                       \
 	OPT_STRING(T, health_cmd, "health-cmd", 0, "COMMAND", "command that tells whether the container is well"),              \
 	OPT_STRING(T, health_interval, "health-interval", 0, "TIME", "time between two checks (30s)"),                          \
+	OPT_STRING(T, health_on_failure, "health-on-failure", 0, "ACTION", "for an unhealthy container: none, kill, restart or stop (none)"), \
 	OPT_STRING(T, health_retries, "health-retries", 0, "N", "failures in a row that mean unhealthy (3)"),                   \
 	OPT_STRING(T, health_start_period, "health-start-period", 0, "TIME", "time in which failures do not count (0s)"),       \
 	OPT_STRING(T, health_timeout, "health-timeout", 0, "TIME", "time after which a check has failed (30s)"),                \
@@ -378,6 +379,7 @@ static int check_words(const struct run_options *o, struct err *err)
 	static const char *const systemd[] = { "true", "false", "always", NULL };
 	static const char *const drivers[] = { "local", "", NULL }, *const isolations[] = { "default", "", NULL };
 	static const char *const sdnotify[] = { "conmon", "ignore", "container", NULL };
+	static const char *const on_failure[] = { "none", "kill", "restart", "stop", "", NULL };
 	static const char *const runtimes[] = { "brig-oci", "brig-vm", "namespaces", "vm", NULL };
 	const struct {
 		const char *flag, *value;
@@ -388,7 +390,7 @@ static int check_words(const struct run_options *o, struct err *err)
 		{ "ipc", o->ipc, ipc },		   { "userns", o->userns, userns },    { "image-volume", o->image_volume, volume },
 		{ "cgroups", o->cgroups, cgroups }, { "runtime", o->runtime, runtimes },
 		{ "systemd", o->systemd, systemd }, { "volume-driver", o->volume_driver, drivers }, { "isolation", o->isolation, isolations },
-		{ "sdnotify", o->sdnotify, sdnotify },
+		{ "sdnotify", o->sdnotify, sdnotify }, { "health-on-failure", o->health_on_failure, on_failure },
 	};
 	int r = 0;
 

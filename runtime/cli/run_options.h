@@ -53,7 +53,7 @@ struct run_options {
 	struct option_list link, storage_opt;
 	struct opt_i64 kernel_memory;
 	struct option_list log_opt;
-	const char *health_cmd, *health_interval, *health_retries, *health_start_period, *health_timeout;
+	const char *health_cmd, *health_interval, *health_retries, *health_start_period, *health_timeout, *health_on_failure;
 };
 extern const struct option_row run_option_rows[];    /* of `run` */
 extern const struct option_row create_option_rows[]; /* of `create`: without what concerns the client's terminal */

@@ -288,6 +288,19 @@ back() { brig run -d --network none "$@"; }
 	[[ $status -eq 125 && $output == *"no health check"* ]]
 }
 
+@test "health checks: --health-on-failure" {
+	longer() { eventually "$@" || eventually "$@"; } # a check is a `brig exec`, and a restart a start
+	state() { [ "$(brig inspect -f "{{.State.Status}}${3:+ $3}" "$1")" = "$2" ]; }
+	run once --health-cmd false --health-on-failure panic bb true
+	[[ $status -eq 125 && $output == *'"panic" for "--health-on-failure"'* ]]
+	back --name again --health-cmd 'test -e /tmp/well' --health-interval 300ms --health-retries 1 --health-on-failure kill --restart on-failure bb \
+		sh -c 'test -e /mark && touch /tmp/well; touch /mark; exec sleep 100' >/dev/null
+	longer state again 'running healthy 1' '{{.State.Health.Status}} {{.RestartCount}}' # killed, then started by its policy, well
+	brig rm -f -t 0 again
+	back --name stop --health-cmd false --health-interval 300ms --health-retries 1 --health-on-failure stop --stop-timeout 0 bb sleep 100 >/dev/null
+	longer state stop 'exited' ''
+}
+
 @test "the default seccomp profile: ordinary programs run, administration fails" {
 	once bb sh -c 'echo a | cat | wc -l; sleep 0.1 & wait; date; ls -l /; id'
 	run once bb sh -c 'unshare -m true'
