@@ -10,7 +10,10 @@
 
 #define RWM (DEVICE_R | DEVICE_W | DEVICE_M)
 
-/* What every container may use, after whatever its configuration says: to make any node, and the nodes of /dev. */
+/*
+ * What every container may use, after whatever its configuration says: to make any node, the nodes of /dev, and tun: programs that
+ * make its node themselves (VPNs) rely on the runtimes' old list.
+ */
 static const struct spec_device_rule defaults[] = {
 	{ true, 'c', -1, -1, DEVICE_M },
 	{ true, 'b', -1, -1, DEVICE_M },
@@ -23,6 +26,7 @@ static const struct spec_device_rule defaults[] = {
 	{ true, 'c', 5, 1, RWM },    /* console */
 	{ true, 'c', 5, 2, RWM },    /* ptmx */
 	{ true, 'c', 136, -1, RWM }, /* pts */
+	{ true, 'c', 10, 200, RWM }, /* net/tun */
 };
 
 static bool covers_all(const struct spec_device_rule *d)

@@ -193,7 +193,7 @@ table() {
 		{allow: true, type: "c", major: 240, minor: 1, access: "w"}, {allow: true, type: "c", major: 240, minor: 2, access: "rwm"},
 		{allow: false, type: "c", major: 240, minor: 2, access: "w"}]'
 	ct_up
-	first="c:10:229 r w rw,b:7:0 r,b:7:1 r,c:240:1 w,c:240:2 r,c:1:3 r w rw,c:136:77 r w rw"
+	first="c:10:229 r w rw,b:7:0 r,b:7:1 r,c:10:200 r w rw,c:240:1 w,c:240:2 r,c:1:3 r w rw,c:136:77 r w rw"
 	[ "$(table)" = "$first" ] || { table; false; }
 	echo '{"devices": [{"allow": false, "access": "rwm"}, {"allow": true, "type": "c", "major": 10, "minor": 229, "access": "r"},
 		{"allow": true, "type": "c", "major": 10, "minor": 200, "access": "rwm"}], "pids": {"limit": 55}}' >"$T/second.json"

@@ -143,7 +143,7 @@ int main(void)
 	compare("allow all with holes", holes, 5);
 	ok(may(NULL, 0, 'c', 1, 3, 7), "devices: null is allowed without a list");
 	ok(may(deny_all, 1, 'c', 5, 2, 7) && may(deny_all, 1, 'c', 136, 200, 3), "devices: ptmx and pts are allowed");
-	ok(!may(deny_all, 1, 'c', 10, 200, 1), "devices: tun is not");
+	ok(may(deny_all, 1, 'c', 10, 200, 7) && !may(deny_all, 1, 'c', 10, 201, 1), "devices: tun is allowed, its neighbour is not");
 	ok(may(deny_all, 1, 'b', 8, 0, DEVICE_M) && !may(deny_all, 1, 'b', 8, 0, DEVICE_R), "devices: a node may be made, not read");
 	ok(may(fuse, 3, 'c', 10, 229, 3) && !may(fuse, 3, 'c', 10, 229, 8 | 1), "devices: the spec's rule holds");
 	ok(may(halves, 4, 'c', 10, 229, 3), "devices: two rules for one node add up");
