@@ -86,7 +86,8 @@ static bool is_inherited(int fd)
 
 /*
  * fds 3 and up that the program keeps: first those of socket activation (LISTEN_FDS in our environment), then --preserve-fds of
- * them. LISTEN_PID is not compared: engines start us through helpers, whose pid it never is.
+ * them. LISTEN_PID is not compared: engines start us through helpers, whose pid it never is. Numbers below the last may be closed
+ * (podman --preserve-fd 5): what we open there ourselves does not outlive execve.
  */
 static int keep_fds(struct process_ctx *p, unsigned preserve, struct err *err)
 {
@@ -98,9 +99,8 @@ static int keep_fds(struct process_ctx *p, unsigned preserve, struct err *err)
 	for (uint32_t i = 0; i < listen; i++)
 		if (!is_inherited(3 + (int)i))
 			listen = 0; /* not meant for us */
-	for (unsigned i = 0; i < preserve; i++)
-		if (!is_inherited(3 + (int)(listen + i)))
-			return err_set(err, EBADF, "--preserve-fds %u: file descriptor %u is not open", preserve, 3 + listen + i);
+	if (preserve && !is_inherited((int)(2 + listen + preserve)))
+		return err_set(err, EBADF, "--preserve-fds %u: file descriptor %u is not open", preserve, 2 + listen + preserve);
 	p->listen_fds = (int)listen;
 	p->preserve_fds = listen + preserve;
 	return 0;

@@ -473,6 +473,21 @@ fds_in() { grep -x '[0-9]*' "$1" | sort -n | head -n -1 | tr '\n' ' '; }
 	grep -q four "$T/got"
 }
 
+@test "preserve-fds: numbers below the last may be closed, and stay so" {
+	mk_sh 'ls /proc/self/fd; cat <&6'
+	echo six >"$T/six"
+	"$RUNTIME" --root "$ROOT" run --bundle "$B" --preserve-fds 4 "$ID" 3>&- 4</dev/null 5>&- 6<"$T/six" </dev/null >"$T/got"
+	cat "$T/got"
+	grep -q six "$T/got"
+	# ls itself opens the lowest free number
+	[ "$(grep -x '[0-9]*' "$T/got" | paste -sd ' ')" = "0 1 2 3 4 6" ]
+	mk_sh 'sleep 600'
+	ct_up
+	rt exec --preserve-fds 4 "$ID" sh -c 'ls /proc/self/fd; cat <&6' 3>&- 4</dev/null 5>&- 6<"$T/six" </dev/null >"$T/got"
+	cat "$T/got"
+	[ "$(paste -sd ' ' "$T/got")" = "0 1 2 3 4 6 six" ]
+}
+
 @test "preserve-fds: a missing one is an error, and leaves nothing" {
 	not_in "ignores it" crun
 	mk_bundle
