@@ -157,10 +157,9 @@ static void apply_idmap_option(struct spec_mount *m, char *option)
 	m->idmap_option = strchr(option, '=') + 1;
 }
 
-int spec_mount_split_options(struct arena *arena, struct spec_mount *m, struct err *err)
+void spec_mount_split_options(struct arena *arena, struct spec_mount *m)
 {
 	struct buf data = { 0 };
-	const char *own = NULL;
 
 	for (size_t i = 0; i < m->options.n; i++) {
 		char *option = m->options.v[i];
@@ -171,7 +170,6 @@ int spec_mount_split_options(struct arena *arena, struct spec_mount *m, struct e
 		} else if (is_idmap_option(option)) {
 			apply_idmap_option(m, option);
 		} else if (option[0]) {
-			own = option;
 			buf_addf(&data, "%s%s", data.len ? "," : "", option);
 		}
 	}
@@ -181,8 +179,10 @@ int spec_mount_split_options(struct arena *arena, struct spec_mount *m, struct e
 	if (data.len)
 		m->data = arena_strndup(arena, data.p, data.len);
 	buf_done(&data);
-	/* A bind mount has no file system of its own that could take it: the kernel would drop it without a word. */
-	if (own && (m->flags & MS_BIND))
-		return err_set(err, EINVAL, "'%.100s' is not an option of a bind mount", own);
-	return 0;
+	/*
+	 * A bind mount has no file system of its own that could take one. Engines leave words of their own there (podman: copy,
+	 * nocopy), which other runtimes drop without a word, as the kernel does: to refuse them would refuse working containers.
+	 */
+	if (m->flags & MS_BIND)
+		m->data = NULL;
 }

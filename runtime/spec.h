@@ -323,8 +323,9 @@ int spec_parse_process(struct arena *arena, struct spec_process *ret, const char
 int spec_parse_resources(struct arena *arena, struct spec_resources *ret, const char *name, const char *text, size_t n,
 			 struct err *err) MUST_CHECK;
 
-/* Split spec_mount.options into the fields below them; also used for options that the command line gives. */
-int spec_mount_split_options(struct arena *arena, struct spec_mount *m, struct err *err) MUST_CHECK;
+/* Split spec_mount.options into the fields below them; also used for options that the command line gives. What is not an option of
+ * every mount becomes data, and is dropped for a bind mount. */
+void spec_mount_split_options(struct arena *arena, struct spec_mount *m);
 
 /* Fields that this backend does not act on: namespaces mode ignores vm's with a warning, as every runtime that makes no
  * machine does; vm-mode refuses what it has not, and warns of the host's security labels, which engines always set. */

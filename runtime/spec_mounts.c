@@ -46,10 +46,8 @@ static int read_destination(struct spec_reader *r, const struct field *f, const 
 static int check_mount(struct spec_reader *r, const struct json *node, void *base)
 {
 	struct spec_mount *m = base;
-	struct err what = { 0 };
 
-	if (spec_mount_split_options(r->arena, m, &what) < 0)
-		return spec_fail(r, spec_blame(node, "options"), "%s", what.msg);
+	spec_mount_split_options(r->arena, m);
 	if (!m->uid_maps.n != !m->gid_maps.n)
 		return spec_fail(r, spec_blame(node, m->uid_maps.n ? "uidMappings" : "gidMappings"),
 				 "'uidMappings' and 'gidMappings' must be given together");
