@@ -275,11 +275,11 @@ void criu_add_cgroup_mounts(struct strlist *l, struct container *c, const struct
 	size_t n = c->cgroup ? cgroup_hierarchies(c->cgroup, &h) : 0;
 
 	for (size_t i = 0; i < n; i++) {
-		const char *name = str_starts(h[i].name, "name=") ? h[i].name + 5 : h[i].name;
+		const char *name = h[i].v2 ? "unified" : str_starts(h[i].name, "name=") ? h[i].name + 5 : h[i].name;
 
 		if (h[i].v2 && cgroup_layout(c->cgroup) == CGROUP_LAYOUT_V2)
 			criu_add(l, "--external=mnt[%s]:%s", m->destination, restore ? h[i].path : m->destination);
-		else if (!h[i].v2)
+		else
 			criu_add(l, "--external=mnt[%s/%s]:%s%s%s", m->destination, name, restore ? h[i].path : m->destination,
 				 restore ? "" : "/", restore ? "" : name);
 	}
