@@ -289,6 +289,7 @@ static int execute_op(struct init_ctx *ctx, struct op *op, struct err *err)
 	case OP_BIND:
 	case OP_REMOUNT:
 	case OP_CGROUP:
+	case OP_MOUNT_READONLY:
 		return mount_execute(ctx, op, err);
 	case OP_DEVICE:
 		return dev_create(ctx, op->device, err);

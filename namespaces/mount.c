@@ -204,7 +204,7 @@ static bool proc_target_allowed(const char *dst)
 	return false;
 }
 
-static int check_target(int fd, const char *dst, struct err *err)
+static int check_target(int fd, const char *dst, bool is_dir, struct err *err)
 {
 	struct statfs fs;
 	struct stat st;
@@ -214,6 +214,9 @@ static int check_target(int fd, const char *dst, struct err *err)
 	/* Whatever the name says: below a procfs, only the listed files. */
 	if (fs.f_type == PROC_SUPER_MAGIC && st.st_ino != PROC_ROOT_INO && !proc_target_allowed(dst))
 		return err_set(err, EPERM, "mount on '%s': it is inside a procfs", dst);
+	/* The kernel's EINVAL says nothing, and docker explains the other. */
+	if (!is_dir && S_ISDIR(st.st_mode))
+		return err_set(err, ENOTDIR, "mount on '%s': it is a directory, and the source is not a directory", dst);
 	return 0;
 }
 
@@ -226,7 +229,7 @@ int mount_open_target(struct init_ctx *ctx, const char *dst, bool is_dir, struct
 		return err_sys(err, fd, "make mount point '%s'", dst);
 	if (strcmp(dst, "/") == 0)
 		return err_set(err, EINVAL, "mount on '/': the root cannot be a destination");
-	r = check_target(fd, dst, err);
+	r = check_target(fd, dst, is_dir, err);
 	return r < 0 ? r : TAKE_FD(fd);
 }
 
@@ -246,7 +249,7 @@ static int open_plain_dir(struct init_ctx *ctx, const char *dst, struct err *err
 	if (fd < 0)
 		return err_set(err, errno, "mount on '%s': filesystem \"%s\" must be mounted on ordinary directory", dst,
 			       strcmp(dst, "/sys") == 0 ? "sysfs" : "proc");
-	r = check_target(fd, dst, err);
+	r = check_target(fd, dst, true, err);
 	return r < 0 ? r : TAKE_FD(fd);
 }
 
@@ -376,9 +379,8 @@ static int make_fs(struct init_ctx *ctx, const struct spec_mount *m, struct err 
 
 	if (!*type)
 		return err_set(err, EINVAL, "mount on '%s': no type", m->destination);
-	/* tmpcopyup writes first. */
-	fd = mount_new(ctx, type, m->source ? m->source : type, options, m->tmpcopyup ? m->flags & ~(uint64_t)MS_RDONLY : m->flags,
-		       err);
+	fd = mount_new(ctx, type, m->source ? m->source : type, options,
+		       plan_is_late_readonly(m) ? m->flags & ~(uint64_t)MS_RDONLY : m->flags, err);
 	if (fd == -EPERM && strcmp(type, "sysfs") == 0)
 		fd = sysfs_fallback(ctx, m, err);
 	return fd < 0 ? err_wrap(err, "mount on '%s'", m->destination) : fd;
@@ -394,14 +396,7 @@ static int copy_up(struct init_ctx *ctx, int tree, const struct spec_mount *m, s
 	if (from < 0 || to < 0)
 		return err_sys(err, from < 0 ? from : -errno, "tmpcopyup on '%s'", m->destination);
 	int r = copy_tree(from, to, err);
-	if (r < 0)
-		return err_wrap(err, "tmpcopyup on '%s'", m->destination);
-	if (m->flags & MS_RDONLY) {
-		struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
-
-		return mount_set_attr(tree, 0, &attr, m->destination, err);
-	}
-	return 0;
+	return r < 0 ? err_wrap(err, "tmpcopyup on '%s'", m->destination) : 0;
 }
 
 static int new_mount(struct init_ctx *ctx, struct op *op, struct err *err)
@@ -424,7 +419,21 @@ static int new_mount(struct init_ctx *ctx, struct op *op, struct err *err)
 	if (target < 0)
 		return target;
 	r = mount_attach(tree, target, op->dst, err);
-	return r < 0 ? r : set_propagation(tree, m, err);
+	if (!r)
+		r = set_propagation(tree, m, err);
+	if (!r && plan_is_late_readonly(m))
+		op->src_fd = TAKE_FD(tree);
+	return r;
+}
+
+static int make_readonly(struct init_ctx *ctx, const struct op *op, struct err *err)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+	int *made = &ctx->plan->ops[op->made].src_fd;
+	int r = mount_set_attr(*made, 0, &attr, op->dst, err);
+
+	fd_close(made);
+	return r;
 }
 
 static int remount(struct init_ctx *ctx, struct op *op, struct err *err)
@@ -456,6 +465,8 @@ int mount_execute(struct init_ctx *ctx, struct op *op, struct err *err)
 		return mount_cgroup(ctx, op, err);
 	case OP_MOUNT:
 		return new_mount(ctx, op, err);
+	case OP_MOUNT_READONLY:
+		return make_readonly(ctx, op, err);
 	case OP_DEVICE:
 	case OP_SYMLINK:
 	case OP_CONSOLE:

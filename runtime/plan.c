@@ -14,7 +14,8 @@ const char *const op_names[OP_KINDS] = {
 	[OP_MOUNT] = "mount",	    [OP_BIND] = "bind",		  [OP_REMOUNT] = "remount",
 	[OP_CGROUP] = "cgroup",	    [OP_DEVICE] = "device",	  [OP_SYMLINK] = "symlink",
 	[OP_CONSOLE] = "console",   [OP_HOST_HOOKS] = "hooks",	  [OP_PIVOT] = "pivot",
-	[OP_SYSCTL] = "sysctl",	    [OP_ROOT_READONLY] = "read-only root",
+	[OP_SYSCTL] = "sysctl",	    [OP_MOUNT_READONLY] = "read-only mount",
+	[OP_ROOT_READONLY] = "read-only root",
 	[OP_MASK] = "mask",	    [OP_READONLY_PATH] = "read-only path",
 	[OP_ROOT_PROPAGATION] = "propagation",
 };
@@ -47,7 +48,7 @@ static struct op *add_op(struct plan *p, enum op_kind kind, const char *dst, con
 
 static size_t count_ops(const struct spec *s)
 {
-	return s->n_mounts + s->n_devices + ARRAY_SIZE(default_devices) + ARRAY_SIZE(default_links) + s->sysctl.n +
+	return 2 * s->n_mounts + s->n_devices + ARRAY_SIZE(default_devices) + ARRAY_SIZE(default_links) + s->sysctl.n +
 	       s->masked_paths.n + s->readonly_paths.n + OP_KINDS;
 }
 
@@ -107,6 +108,18 @@ static void plan_mounts(struct plan *p, const struct spec *s)
 	}
 }
 
+bool plan_is_late_readonly(const struct spec_mount *m)
+{
+	return m->flags & MS_RDONLY && (m->tmpcopyup || str_eq(m->type, "tmpfs"));
+}
+
+static void plan_readonly_mounts(struct plan *p)
+{
+	for (size_t i = 0, n = p->n_ops; i < n; i++)
+		if (p->ops[i].kind == OP_MOUNT && plan_is_late_readonly(p->ops[i].mount))
+			add_op(p, OP_MOUNT_READONLY, p->ops[i].dst, NULL)->made = i;
+}
+
 static void add_device(struct plan *p, const struct spec_device *d)
 {
 	add_op(p, OP_DEVICE, d->path, NULL)->device = d;
@@ -156,6 +169,7 @@ int plan_build(struct plan *ret, const struct spec *s, const struct plan_env *en
 	p.has_host_hooks = s->hooks[HOOK_PRESTART].n || s->hooks[HOOK_CREATE_RUNTIME].n || s->hooks[HOOK_CREATE_CONTAINER].n;
 	if (p.has_host_hooks)
 		add_op(&p, OP_HOST_HOOKS, NULL, NULL);
+	plan_readonly_mounts(&p);
 	for (size_t i = 0; i < s->sysctl.n; i++)
 		add_op(&p, OP_SYSCTL, s->sysctl.v[i].key, s->sysctl.v[i].value);
 	for (size_t i = 0; i < s->readonly_paths.n; i++)

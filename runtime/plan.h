@@ -25,6 +25,7 @@ enum op_kind {
 	OP_HOST_HOOKS,	 /* prestart, createRuntime (by the parent), createContainer (here) */
 	OP_PIVOT,	 /* the root becomes "/" */
 	OP_SYSCTL,	 /* dst = key, src = value */
+	OP_MOUNT_READONLY, /* a tmpfs that was writable until its mount points and devices were made */
 	OP_ROOT_READONLY,
 	OP_MASK,	 /* hide dst */
 	OP_READONLY_PATH,
@@ -38,6 +39,7 @@ struct op {
 	uint64_t flags;
 	const struct spec_mount *mount;	  /* OP_MOUNT, OP_BIND, OP_REMOUNT, OP_CGROUP */
 	const struct spec_device *device; /* OP_DEVICE */
+	size_t made;			  /* OP_MOUNT_READONLY: number of the OP_MOUNT, whose src_fd is the mount */
 	int src_fd;			  /* filled by the opener: a detached mount tree, or -1 */
 };
 
@@ -66,6 +68,8 @@ struct plan {
 };
 
 int plan_build(struct plan *ret, const struct spec *spec, const struct plan_env *env, struct err *err) MUST_CHECK;
+/* Whether this new mount becomes read-only by an OP_MOUNT_READONLY of its own: other mounts and devices lie in it (a read-only /dev). */
+bool plan_is_late_readonly(const struct spec_mount *m);
 /* One line an operation. */
 void plan_print(const struct plan *plan, struct buf *out);
 /* Closes the fds of the ops, too. Accepts a zeroed plan. */

@@ -102,6 +102,45 @@ options_of() { echo "awk '\$5 == \"$1\" {print \$6, \$7, \$8}' /proc/self/mounti
 	[ ! -e "$R/etc/new" ]
 }
 
+@test "tmpfs: a read-only one takes the mounts and devices that lie in it first" {
+	mk_sh 'cat </dev/null && test -c /dev/fuse2 && test -d /dev/pts && echo file >/t/in/a && cat /t/in/a; touch /dev/x; touch /t/y; touch /u/z; cat /u/issue' '
+		(.mounts[] | select(.destination == "/dev") | .options) |= . + ["ro"] | .linux.devices = [{path: "/dev/fuse2", type: "c", major: 10, minor: 229}] |
+		.mounts += [{destination: "/t", type: "tmpfs", source: "tmpfs", options: ["ro", "size=1m"]}, {destination: "/t/in", type: "tmpfs", source: "tmpfs"},
+		{destination: "/u", type: "tmpfs", source: "tmpfs", options: ["ro", "tmpcopyup"]}]'
+	mkdir "$R/u"
+	cp "$R/etc/issue" "$R/u/"
+	run ct_run
+	echo "$output"
+	[ "${lines[0]}" = file ]
+	[[ "${lines[1]}" == *"/dev/x: Read-only"* && "${lines[2]}" == *"/t/y: Read-only"* && "${lines[3]}" == *"/u/z: Read-only"* ]]
+	[ "${lines[4]}" = "brig test image" ]
+}
+
+@test "bind: words that engines leave among the options (copy, nocopy) change nothing" {
+	mk_sh 'cat /m/f; touch /m/x; grep -c " /m .*ro,nosuid" /proc/self/mountinfo' '
+		.mounts += [{destination: "/m", type: "bind", source: $s, options: ["rbind", "nocopy", "ro", "nosuid", "copy", "mode=700"]}]' --arg s "$T/m"
+	mkdir -m 755 "$T/m"
+	echo one >"$T/m/f"
+	run ct_run
+	echo "$output"
+	[ "${lines[0]}" = one ] && [[ "${lines[1]}" == *Read-only* ]] && [ "${lines[2]}" = 1 ]
+	[ "$(stat -c %a "$T/m")" = 755 ]
+}
+
+@test "bind: a file on a directory, and the reverse, are errors that say so" {
+	mk_bundle '.mounts += [{destination: "/etc", type: "bind", source: "/etc/passwd", options: ["bind"]}]'
+	run ct_run
+	echo "$output"
+	[ "$status" = 1 ]
+	[[ "$output" == *"mount on '/etc': "*"not a directory"* ]] # docker explains what has these words
+	edit '.mounts[-1] |= (.destination = "/etc/issue" | .source = "/etc")'
+	run ct_run
+	echo "$output"
+	[ "$status" = 1 ]
+	[[ "$output" == *"'/etc/issue': Not a directory"* ]]
+	no_residue "$ID"
+}
+
 @test "bind: a file on a file, and on one that is missing" {
 	mk_sh 'cat /etc/issue /new/dir/file'
 	echo one >"$T/one"
