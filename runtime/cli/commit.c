@@ -12,17 +12,19 @@
 
 struct commit_options {
 	struct option_list change;
-	const char *author, *message, *iidfile;
-	bool pause, quiet;
+	const char *author, *message, *iidfile, *format;
+	bool pause, quiet, squash;
 };
 #define T struct commit_options
 static const struct option_row rows[] = {
 	OPT_STRING(T, author, "author", 'a', "NAME", "author in the image's history"),
 	OPT_LIST(T, change, "change", 'c', "INSTRUCTION", "CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME or WORKDIR, as in a Dockerfile"),
+	OPT_STRING(T, format, "format", 'f', "FORMAT", "oci, or docker for the same: what docker reads, too (oci)"),
 	OPT_STRING(T, iidfile, "iidfile", 0, "FILE", "write the image's ID to FILE"),
 	OPT_STRING(T, message, "message", 'm', "TEXT", "comment in the image's history"),
 	OPT_FLAG(T, pause, "pause", 'p', "stand still meanwhile (true)"),
 	OPT_FLAG(T, quiet, "quiet", 'q', "print no progress (there is none)"),
+	OPT_FLAG(T, squash, "squash", 's', NULL), /* what the container wrote is always one layer */
 	OPT_END,
 };
 #undef T
@@ -96,7 +98,11 @@ static int run(struct cli *cli, void *target, char **operands, struct err *err)
 	char **argv;
 	struct err ignored;
 	bool paused = false;
-	int x = record_load(cli, operands[0], false, &r, err);
+	int x;
+
+	if (o->format && !str_eq(o->format, "oci") && !str_eq(o->format, "docker"))
+		return err_set(err, EINVAL, "--format '%s': must be oci or docker", o->format);
+	x = record_load(cli, operands[0], false, &r, err);
 
 	if (x == 0)
 		x = cli_find_program("brig-images", &program, err);

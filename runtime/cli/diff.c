@@ -4,7 +4,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/path.h"
 #include "runtime/cli/output.h"
-#include "runtime/cli/record.h"
+#include "runtime/cli/select.h"
 #include "runtime/net/network.h"
 
 #include <dirent.h>
@@ -16,9 +16,11 @@
 
 struct diff_options {
 	const char *format;
+	bool latest;
 };
 static const struct option_row rows[] = {
 	OPT_STRING(struct diff_options, format, "format", 0, "FORMAT", "json"),
+	OPT_FLAG(struct diff_options, latest, "latest", 'l', "the newest container"),
 	OPT_END,
 };
 
@@ -164,7 +166,7 @@ static int run(struct cli *cli, void *target, char **operands, struct err *err)
 
 	if (o->format && !str_eq(o->format, "json"))
 		return err_set(err, EINVAL, "--format '%s': only json is known", o->format);
-	x = record_load(cli, operands[0], false, &r, err);
+	x = load_one(cli, operands[0], o->latest, &r, err);
 	if (x == 0)
 		x = open_both(r, &image, &upper, err);
 	d.image_fd = image;
@@ -187,7 +189,6 @@ const struct cli_command cli_diff = {
 	.help = "show what a container changed in its file system",
 	.options = rows,
 	.target_size = sizeof(struct diff_options),
-	.min_operands = 1,
 	.max_operands = 1,
 	.container = true,
 	.run = run,

@@ -21,6 +21,7 @@ static const struct option_row rows[] = {
 	OPT_FLAG(T, quiet, "quiet", 'q', "print no progress"),
 	OPT_FLAG(T, multi, "multi-image-archive", 'm', "accepted: several images are always possible"),
 	OPT_FLAG(T, compress, "compress", 0, "accepted and ignored"),
+	OPT_FLAG(T, compress, "uncompressed", 0, NULL),
 	OPT_END,
 };
 #undef T

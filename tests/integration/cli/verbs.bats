@@ -195,6 +195,11 @@ back() { brig run -d --network none "$@"; }
 	[[ $output == *"D /data/seed"* && $output == *"C /etc/passwd"* && $output == *"A /new"* && $output == *"A /new/file"* ]]
 	[[ $output != *"/bin"* ]]
 	[ "$(brig diff --format json d | jq -r '.deleted[0]')" = /data/seed ]
+	[ "$(brig diff -l)" = "$(brig diff "$(brig ps -alq)")" ]
+	run brig commit -f tar "$(brig ps -alq)" x
+	[[ $status -eq 125 && $output == *"--format 'tar'"* ]]
+	brig commit -q -f docker --squash "$(brig ps -alq)" flat >/dev/null
+	brig rmi flat
 }
 
 @test "stats and top" {
