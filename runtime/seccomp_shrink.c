@@ -15,15 +15,14 @@
 #define IF(op) (BPF_JMP | BPF_K | (op))
 #define NR offsetof(struct seccomp_data, nr)
 #define ARCH offsetof(struct seccomp_data, arch)
-#define TAIL_MAX                                                                                             \
-	64 /* instructions that look at one syscall's arguments; a longer tail is left to libseccomp's       \
-	      program */
+/* Instructions that look at one syscall's arguments; a longer tail is left to libseccomp's program. */
+#define TAIL_MAX  64
 #define JUMP_NEAR 250 /* a condition jumps 255 at most; the rest is for what may be put before it */
 
 enum held { HELD_NOTHING, HELD_NR, HELD_ARCH };
 
-/* What is done about a syscall: a return, or the look at its arguments with returns at its ends. at: its
- * place in the new program that was put last, 0 before there is one. */
+/* What is done about a syscall: a return, or the look at its arguments with returns at its ends. at: its place in the new program that was put last,
+ * 0 before there is one. */
 struct tail {
 	struct sock_filter v[TAIL_MAX];
 	size_t n, at;
@@ -40,8 +39,7 @@ struct shrink {
 	size_t n_old;
 	uint32_t archs[SECCOMP_MAX_ARCHS];
 	size_t n_archs;
-	/* what is followed now: this number on this architecture, or (other) on any that archs does not have
-	 */
+	/* what is followed now: this number on this architecture, or (other) on any that archs does not have */
 	uint32_t arch, nr;
 	bool other;
 	bool failed;      /* an instruction that is not understood: the old program stays */
