@@ -58,7 +58,7 @@ bundle() {
 	fi
 	if command -v podman >/dev/null; then
 		sed "s|/usr/local/bin/brig-oci|$RUNTIME|" "$EX/podman/containers.conf" >"$T/containers.conf"
-		run -0 unshare --mount sh -c "mount -t tmpfs x /run && mkdir $T/g && CONTAINERS_CONF=$T/containers.conf timeout 30 podman --root $T/g --runroot /run/p --storage-driver vfs info --format '{{.Host.OCIRuntime.Path}} {{.Host.OCIRuntime.Version}}'" 3>&-
+		run -0 unshare --mount sh -c "mount -t tmpfs x /run && mkdir $T/g && CONTAINERS_CONF=$T/containers.conf timeout $((PATIENCE * 6)) podman --root $T/g --runroot /run/p --storage-driver vfs info --format '{{.Host.OCIRuntime.Path}} {{.Host.OCIRuntime.Version}}'" 3>&-
 		[[ "$output" == *"$RUNTIME brig-oci version"* ]]
 	fi
 }

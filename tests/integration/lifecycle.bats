@@ -328,7 +328,7 @@ load helpers
 	mk_bundle
 	ct_up
 	rt pause "$ID"
-	run timeout 5 "$RUNTIME" --root "$ROOT" exec "$ID" true
+	run timeout "$PATIENCE" "$RUNTIME" --root "$ROOT" exec "$ID" true
 	[ "$status" != 0 ] && [ "$status" != 124 ]
 	rt resume "$ID"
 	rt exec "$ID" true
