@@ -68,7 +68,8 @@ struct plan {
 };
 
 int plan_build(struct plan *ret, const struct spec *spec, const struct plan_env *env, struct err *err) MUST_CHECK;
-/* Whether this new mount becomes read-only by an OP_MOUNT_READONLY of its own: other mounts and devices lie in it (a read-only /dev). */
+/* Whether this new mount becomes read-only by an OP_MOUNT_READONLY of its own: other mounts and devices may lie in it, as in a
+ * read-only /dev. */
 bool plan_is_late_readonly(const struct spec_mount *m);
 /* One line an operation. */
 void plan_print(const struct plan *plan, struct buf *out);
