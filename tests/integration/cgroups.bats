@@ -337,7 +337,7 @@ table() {
 	mk_sh 'sleep 600'
 	ct_up
 	local c bad at
-	for c in /sys/fs/cgroup/*/"$ID"; do mkdir "$c/a" "$c/b"; done
+	for c in /sys/fs/cgroup/*/"$ID"; do mkdir -p "$c/a" "$c/b"; done
 	echo 0 | tee /sys/fs/cgroup/cpuset/"$ID"/{a,b}/cpuset.{cpus,mems} >"$T/tee"
 	at() { sed -n "s|^[0-9]*:\(.*,\)*$1\(,.*\)*:/$ID||p"; }
 	rt exec --cgroup a "$ID" cat /proc/self/cgroup </dev/null >"$T/one"
