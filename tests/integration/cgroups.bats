@@ -163,7 +163,7 @@ wbps_of() { # the line of the writer's rate, on this layout: $1 is the device's 
 }
 
 @test "devices: what is not in the list cannot be opened, the standard ones can" {
-	mk_sh 'cd /nodes; mknod blocked c 1 2; mknod allowed c 1 3; mknod n c 10 200 && echo made; cat blocked; cat n; cat allowed && echo read' \
+	mk_sh 'cd /nodes; mknod blocked c 1 2; mknod allowed c 1 3; mknod n c 10 229 && echo made; cat blocked; cat n; cat allowed && echo read' \
 		'.linux.resources.devices = [{allow: false, access: "rwm"}, {allow: true, type: "c", major: 1, minor: 11, access: "r"}]
 		 | .mounts += [{destination: "/nodes", type: "tmpfs", source: "tmpfs", options: ["mode=755"]}]
 		 | .process.capabilities = (["bounding", "effective", "permitted"] | map({key: ., value: ["CAP_MKNOD", "CAP_DAC_OVERRIDE"]}) | from_entries)'
