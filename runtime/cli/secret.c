@@ -10,7 +10,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,19 +29,9 @@ void secret_done(struct secret *s)
 
 static int lock_dir(const char *dir, struct err *err)
 {
-	AUTO_FREE char *path = xasprintf("%s/lock", dir);
-	AUTO_CLOSE int fd = -1;
-	int r;
-
 	if (netrec_mkdir(dir) < 0 || chmod(dir, 0700) < 0)
 		return err_sys(err, -errno, "make '%s'", dir);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_sys(err, -errno, "open '%s'", path);
-	do {
-		r = flock(fd, LOCK_EX);
-	} while (r < 0 && errno == EINTR);
-	return r < 0 ? err_sys(err, -errno, "lock '%s'", path) : TAKE_FD(fd);
+	return netrec_lock_dir(dir, err);
 }
 
 static char *random_id(void)

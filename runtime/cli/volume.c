@@ -11,7 +11,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,20 +27,6 @@ void volume_done(struct volume *v)
 	strings_free(v->options);
 	strings_free(v->users);
 	*v = (struct volume){ 0 };
-}
-
-int volume_lock(const char *dir, struct err *err)
-{
-	AUTO_FREE char *path = xasprintf("%s/lock", dir);
-	AUTO_CLOSE int fd = netrec_mkdir(dir) < 0 ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	int r;
-
-	if (fd < 0)
-		return err_sys(err, -errno, "open '%s'", path);
-	do {
-		r = flock(fd, LOCK_EX);
-	} while (r < 0 && errno == EINTR);
-	return r < 0 ? err_sys(err, -errno, "lock '%s'", path) : TAKE_FD(fd);
 }
 
 static void put_pairs(struct json_writer *w, const char *key, char *const *list)
@@ -149,7 +134,7 @@ int volume_create(const char *dir, const char *name, char *const *labels, char *
 
 	if (name && !network_name_ok(name))
 		return err_set(err, EINVAL, "'%s' is no name for a volume: letters, digits, '_', '.' and '-', a letter or digit first", name);
-	lock = volume_lock(dir, err);
+	lock = netrec_lock_dir(dir, err);
 	return lock < 0 ? lock : volume_create_locked(dir, name, labels, options, anonymous, ret, err);
 }
 
@@ -281,7 +266,7 @@ int volume_remove_locked(const char *dir, const char *name, struct err *err)
 int volume_remove(const char *dir, const char *name, struct err *err)
 {
 	struct volume v = { 0 };
-	AUTO_CLOSE int lock = volume_lock(dir, err);
+	AUTO_CLOSE int lock = netrec_lock_dir(dir, err);
 	int r;
 
 	if (lock < 0)

@@ -4,9 +4,7 @@
 
 #include "runtime/cli/volume.h"
 
-/* For volume*.c. DIR/lock, exclusive; an fd. */
-int volume_lock(const char *dir, struct err *err) MUST_CHECK;
-/* With the lock held; ret may be NULL. */
+/* For volume*.c. With netrec_lock_dir(dir) held; ret may be NULL. */
 int volume_create_locked(const char *dir, const char *name, char *const *labels, char *const *options, bool anonymous, struct volume *ret,
 			 struct err *err) MUST_CHECK;
 int volume_remove_locked(const char *dir, const char *name, struct err *err) MUST_CHECK;

@@ -139,7 +139,7 @@ int volume_prepare(const char *dir, struct volume_list *l, const struct volume_c
 		int r = 0;
 
 		if (m->kind == VOLUME_VOLUME && lock < 0) {
-			lock = volume_lock(dir, err);
+			lock = netrec_lock_dir(dir, err);
 			if (lock < 0)
 				return lock;
 		}
@@ -183,7 +183,7 @@ int volume_release(const char *dir, const struct volume_list *l, const char *id,
 		if (m->kind != VOLUME_VOLUME || !m->source)
 			continue;
 		if (lock < 0)
-			lock = volume_lock(dir, err);
+			lock = netrec_lock_dir(dir, err);
 		if (lock < 0)
 			return lock;
 		r = release(dir, m, id, with_anonymous, err);

@@ -53,10 +53,10 @@ int netrec_mkdir(const char *path)
 	return mkdir(copy, 0755) < 0 && errno != EEXIST ? -1 : 0;
 }
 
-int netrec_lock(const struct net_env *env, struct err *err)
+int netrec_lock_dir(const char *dir, struct err *err)
 {
-	AUTO_FREE char *path = xasprintf("%s/lock", env->run_dir);
-	AUTO_CLOSE int fd = netrec_mkdir(env->run_dir) < 0 ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	AUTO_FREE char *path = xasprintf("%s/lock", dir);
+	AUTO_CLOSE int fd = netrec_mkdir(dir) < 0 ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	int r;
 
 	if (fd < 0)
@@ -65,6 +65,11 @@ int netrec_lock(const struct net_env *env, struct err *err)
 		r = flock(fd, LOCK_EX);
 	} while (r < 0 && errno == EINTR);
 	return r < 0 ? err_sys(err, -errno, "lock '%s'", path) : TAKE_FD(fd);
+}
+
+int netrec_lock(const struct net_env *env, struct err *err)
+{
+	return netrec_lock_dir(env->run_dir, err);
 }
 
 void netrec_remove_dir(const char *path)

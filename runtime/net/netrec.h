@@ -46,6 +46,8 @@ char *netrec_users(const struct net_env *env, const char *network);
 
 /* An fd that holds RUN_DIR/lock exclusively. -errno. */
 int netrec_lock(const struct net_env *env, struct err *err) MUST_CHECK;
+/* The same for DIR/lock of any directory, which is made when it is missing. */
+int netrec_lock_dir(const char *dir, struct err *err) MUST_CHECK;
 /* mkdir -p; errno is set. */
 int netrec_mkdir(const char *path) MUST_CHECK;
 /* Remove a directory of plain files. */
