@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <sys/random.h>
 #include <time.h>
 
 static void buf_room(struct buf *b, size_t more)
@@ -244,6 +245,18 @@ int str_to_signal(const char *s)
 		return rt_signal(name + 2);
 	row = name_find(signals, name);
 	return row ? (int)row->value : -EINVAL;
+}
+
+void str_random_hex(char *out, size_t digits)
+{
+	uint8_t bytes[32];
+
+	/* without flags, so few bytes are never refused or cut short once the machine has booted */
+	if (digits > 2 * sizeof(bytes) || getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		abort();
+	for (size_t i = 0; i < digits; i++)
+		out[i] = "0123456789abcdef"[bytes[i / 2] >> (i % 2 ? 0 : 4) & 15];
+	out[digits] = '\0';
 }
 
 /* Years are counted from March here, so that the leap day is the last one of its year. 1970-01-01 is day 719468 of that count. */

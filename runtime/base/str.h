@@ -43,6 +43,9 @@ const char *name_of(const struct name_value *table, uint64_t value);
 /* Signal by name (with or without SIG, any case, RTMIN+n) or number 0..64. -EINVAL. */
 int str_to_signal(const char *s) MUST_CHECK;
 
+/* So many lower-case hexadecimal digits (at most 64) at random, and a NUL: ids and names that nobody else has. */
+void str_random_hex(char *out, size_t digits);
+
 /* RFC 3339, UTC. libc's functions would read /etc/localtime for it: in the init child a file of the container. */
 #define STR_TIME_LEN 40
 void str_time_utc(time_t t, char out[STR_TIME_LEN]);

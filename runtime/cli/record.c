@@ -171,17 +171,6 @@ static int read_field(struct record *r, const struct field *f, const struct json
 
 /* ---- one record ---- */
 
-static void random_id(char out[RECORD_ID_LEN + 1])
-{
-	uint8_t bytes[RECORD_ID_LEN / 2];
-
-	/* no flags and few bytes: it cannot fail or be short once the machine has booted */
-	while (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
-		;
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-}
-
 struct record *record_at(struct cli *cli, const char *id)
 {
 	struct record *r = xcalloc(1, sizeof(*r));
@@ -201,7 +190,7 @@ struct record *record_new(struct cli *cli)
 
 	/* The short form is the container's host name: all digits would be taken for a number by too many programs. */
 	do
-		random_id(id);
+		str_random_hex(id, RECORD_ID_LEN);
 	while (strspn(id, "0123456789") >= RECORD_SHORT_LEN);
 	r = record_at(cli, id);
 	str_time_now(now);

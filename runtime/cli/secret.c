@@ -10,7 +10,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,19 +31,6 @@ static int lock_dir(const char *dir, struct err *err)
 	if (netrec_mkdir(dir) < 0 || chmod(dir, 0700) < 0)
 		return err_sys(err, -errno, "make '%s'", dir);
 	return netrec_lock_dir(dir, err);
-}
-
-static char *random_id(void)
-{
-	uint8_t bytes[(ID_LEN + 1) / 2];
-	struct buf b = { 0 };
-
-	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-		abort(); /* cannot be: less than 256 bytes are never cut short */
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		buf_addf(&b, "%02x", bytes[i]);
-	b.p[ID_LEN] = '\0';
-	return buf_take(&b);
 }
 
 static int write_json(int fd, const struct secret *s)
@@ -83,7 +69,7 @@ int secret_create(const char *dir, const char *name, const char *data, size_t n,
 	AUTO_SECRET struct secret old = { 0 };
 	struct secret s = { 0 };
 	AUTO_CLOSE int lock = -1;
-	char now[STR_TIME_LEN];
+	char now[STR_TIME_LEN], id[ID_LEN + 1];
 	int r;
 
 	if (!network_name_ok(name))
@@ -98,7 +84,8 @@ int secret_create(const char *dir, const char *name, const char *data, size_t n,
 		return err_set(err, EEXIST, "%s: secret name in use", name);
 	str_time_now(now);
 	s.name = xstrdup(name);
-	s.id = random_id();
+	str_random_hex(id, ID_LEN);
+	s.id = xstrdup(id);
 	s.created = xstrdup(r == 0 && str_eq(old.name, name) ? old.created : now);
 	s.updated = xstrdup(now);
 	s.labels = strings_copy(labels);

@@ -11,7 +11,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -53,18 +52,6 @@ static int write_json(const struct volume *v, int fd, struct err *err)
 	return r < 0 ? err_sys(err, r, "write the volume '%s'", v->name) : 0;
 }
 
-static char *random_name(void)
-{
-	uint8_t bytes[32];
-	struct buf b = { 0 };
-
-	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-		abort(); /* cannot be: less than 256 bytes are never cut short */
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		buf_addf(&b, "%02x", bytes[i]);
-	return buf_take(&b);
-}
-
 static int check_options(char *const *options, struct err *err)
 {
 	static const char *const known[] = { "type", "device", "o" };
@@ -101,10 +88,13 @@ int volume_create_locked(const char *dir, const char *name, char *const *labels,
 {
 	AUTO_FREE char *path = NULL;
 	AUTO_CLOSE int fd = -1;
-	struct volume v = { .name = name ? xstrdup(name) : random_name(), .driver = xstrdup("local"), .anonymous = anonymous };
-	char now[STR_TIME_LEN];
+	struct volume v = { .driver = xstrdup("local"), .anonymous = anonymous };
+	char now[STR_TIME_LEN], fresh[65];
 	int r;
 
+	if (!name)
+		str_random_hex(fresh, 64);
+	v.name = xstrdup(name ? name : fresh);
 	str_time_now(now);
 	v.created = xstrdup(now);
 	v.labels = strings_copy(labels);

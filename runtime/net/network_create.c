@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 struct list {
@@ -22,16 +21,6 @@ static bool listed(const struct list *l, const char *name)
 		if (str_eq(l->v[i].name, name))
 			return true;
 	return false;
-}
-
-static void random_hex(char out[65])
-{
-	uint8_t bytes[32];
-
-	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-		abort(); /* cannot be: less than 256 bytes are never cut short */
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
 static bool interface_used(const struct list *l, const char *name)
@@ -83,7 +72,7 @@ static int fill_new(const struct net_env *env, const struct list *all, const str
 	if (!str_eq(driver, "bridge") && !str_eq(driver, "macvlan") && !str_eq(driver, "ipvlan"))
 		return err_set(err, EINVAL, "--driver %s: unknown; bridge, macvlan and ipvlan are there", driver);
 	str_time_now(created);
-	random_hex(id);
+	str_random_hex(id, 64);
 	n->id = xstrdup(id);
 	n->created = xstrdup(created);
 	n->driver = xstrdup(driver);

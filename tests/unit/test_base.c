@@ -83,6 +83,18 @@ static void times(void)
 	is_str(ours, "2000-02-28T23:59:59Z", "time: the second before a leap day");
 }
 
+static void random_digits(void)
+{
+	char one[65], other[65], odd[26];
+
+	str_random_hex(one, 64);
+	str_random_hex(other, 64);
+	str_random_hex(odd, 25);
+	ok(strlen(one) == 64 && strspn(one, "0123456789abcdef") == 64, "random: 64 digits (%s)", one);
+	ok(strlen(odd) == 25 && strspn(odd, "0123456789abcdef") == 25, "random: an odd number of digits (%s)", odd);
+	ok(strcmp(one, other) != 0, "random: never the same");
+}
+
 static void test_signals(void)
 {
 	is_int(str_to_signal("KILL"), SIGKILL, "signal: by name");
@@ -93,6 +105,7 @@ static void test_signals(void)
 	is_int(str_to_signal("RTMIN+3"), 37, "signal: real-time from the lowest");
 	is_int(str_to_signal("SIGRTMAX-1"), 63, "signal: real-time from the highest");
 	times();
+	random_digits();
 	static const char *const bad[] = { "", "65", "-1", "NOPE", "RTMIN+31", "RTMIN-1", "SIG", "9x" };
 	for (size_t k = 0; k < ARRAY_SIZE(bad); k++)
 		is_int(str_to_signal(bad[k]), -EINVAL, "signal: '%s' is none", bad[k]);
