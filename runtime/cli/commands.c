@@ -5,6 +5,7 @@
 #include "runtime/base/mem.h"
 #include "runtime/base/program.h"
 #include "runtime/base/sys.h"
+#include "runtime/net/network.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -161,6 +162,16 @@ int cli_open_store(struct cli *cli, struct err *err)
 	r = store_open(cli->data_root, &cli->store, err);
 	cli->store_open = r == 0;
 	return r;
+}
+
+char **cli_argv(const struct cli *cli, const char *name)
+{
+	char **argv = NULL;
+
+	strings_add(&argv, name);
+	for (char **g = cli->globals; *g; g++)
+		strings_add(&argv, *g);
+	return argv;
 }
 
 static int data_dir(struct cli *cli, const char *name, char **ret, struct err *err)

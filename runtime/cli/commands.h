@@ -94,6 +94,8 @@ void cli_help(const struct cli_command *c, FILE *out);
 int cli_run_program(const char *path, char *const argv[], struct err *err) MUST_CHECK;
 /* Replace this process by a program of ours that stands beside it, or in ../libexec/brig. Comes back only to fail. */
 int cli_exec(const char *program, char *const argv[], struct err *err) MUST_CHECK;
+/* The beginning of such a program's argv: its name and brig's own global options. For strings_add() and strings_free(). */
+char **cli_argv(const struct cli *cli, const char *name) __attribute__((returns_nonnull));
 /* Path of such a program, new string. */
 int cli_find_program(const char *program, char **ret, struct err *err) MUST_CHECK;
 

@@ -42,11 +42,8 @@ static char **command_line(struct cli *cli, const struct commit_options *o, cons
 {
 	AUTO_FREE char *fd = xasprintf("%d", upper_fd);
 	AUTO_BUF struct buf args = { 0 };
-	char **argv = NULL;
+	char **argv = cli_argv(cli, "brig-images");
 
-	strings_add(&argv, "brig-images");
-	for (char **g = cli->globals; *g; g++)
-		strings_add(&argv, *g);
 	strings_add(&argv, "commit-upper");
 	add2(&argv, "--author", o->author);
 	add2(&argv, "--message", o->message);

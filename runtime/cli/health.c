@@ -258,9 +258,7 @@ static void check(const struct record *r, const struct health *h, struct result 
 	str_time_now(ret->start);
 	ret->code = cli_find_program("brig", &self, &err);
 	if (ret->code == 0) {
-		strings_add(&argv, self);
-		for (char **g = r->cli->globals; *g; g++)
-			strings_add(&argv, *g);
+		argv = cli_argv(r->cli, self);
 		strings_add(&argv, "exec");
 		strings_add(&argv, r->id);
 		for (char **c = h->command; *c; c++)
@@ -280,23 +278,25 @@ static void check(const struct record *r, const struct health *h, struct result 
 	buf_done(&io.err);
 }
 
-/* brig VERB CONTAINER, as a process of its own: it outlives this one, which ends with the container. */
-static int spawn_verb(const struct record *r, const char *verb, struct err *err)
+/* brig [GROUP] VERB CONTAINER, as a process of its own that outlives this one. group: or NULL. */
+static int spawn_verb(const struct record *r, const char *group, const char *verb, struct err *err)
 {
 	AUTO_FREE char *self = NULL;
-	char **argv = NULL;
+	char **argv;
 	int x = cli_find_program("brig", &self, err);
 
 	if (x < 0)
 		return x;
-	strings_add(&argv, self);
-	for (char **g = r->cli->globals; *g; g++)
-		strings_add(&argv, *g);
+	argv = cli_argv(r->cli, self);
+	if (group)
+		strings_add(&argv, group);
 	strings_add(&argv, verb);
 	strings_add(&argv, r->id);
 	x = helper_spawn((const char *const *)argv);
+	if (x < 0)
+		x = err_sys(err, x, "start '%s'", self);
 	strings_free(argv);
-	return x < 0 ? err_sys(err, -errno, "start 'brig %s'", verb) : 0;
+	return x;
 }
 
 /* --health-on-failure. Killed here, it was not stopped by hand: a restart policy starts it again, which is what the two are for.
@@ -315,10 +315,10 @@ static int act(struct record *r, struct container *c, const struct health *h, st
 		x = container_kill(c, SIGKILL, false, err);
 		break;
 	case HEALTH_RESTART:
-		x = spawn_verb(r, "restart", err);
+		x = spawn_verb(r, NULL, "restart", err);
 		break;
 	case HEALTH_STOP:
-		x = spawn_verb(r, "stop", err);
+		x = spawn_verb(r, NULL, "stop", err);
 		break;
 	}
 	return x < 0 ? x : 1;
@@ -371,10 +371,8 @@ static int config_of(struct record *r, struct health *ret, struct err *err)
 void health_start_monitor(struct record *r)
 {
 	AUTO_HEALTH struct health h = { 0 };
-	AUTO_FREE char *self = NULL;
 	struct state nothing = { 0 };
 	struct err err = { 0 };
-	char **argv = NULL;
 	int x = config_of(r, &h, &err);
 
 	if (x == 0 && !h.command)
@@ -382,20 +380,9 @@ void health_start_monitor(struct record *r)
 	if (x == 0)
 		x = state_save(r, &nothing, "starting", 0, NULL, &err);
 	if (x == 0)
-		x = cli_find_program("brig", &self, &err);
-	if (x < 0) {
+		x = spawn_verb(r, "healthcheck", "monitor", &err);
+	if (x < 0)
 		log_warn("health check of container %s: %s", r->name, err.msg);
-		return;
-	}
-	strings_add(&argv, self);
-	for (char **g = r->cli->globals; *g; g++)
-		strings_add(&argv, *g);
-	strings_add(&argv, "healthcheck");
-	strings_add(&argv, "monitor");
-	strings_add(&argv, r->id);
-	if (helper_spawn((const char *const *)argv) < 0)
-		log_warn("health check of container %s: start '%s': %s", r->name, self, strerror(errno));
-	strings_free(argv);
 }
 
 /* ---- the verbs ---- */

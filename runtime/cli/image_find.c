@@ -4,6 +4,7 @@
 #include "images/lookup.h"
 #include "runtime/base/log.h"
 #include "runtime/base/mem.h"
+#include "runtime/net/network.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -35,39 +36,29 @@ static int pull(struct cli *cli, const struct run_options *o, const char *policy
 {
 	const struct {
 		const char *flag, *value;
-	} choice[] = { { "--platform", o->platform }, { "--os", o->os }, { "--arch", o->arch }, { "--variant", o->variant } };
+	} choice[] = { { "--policy", policy }, { "--platform", o->platform }, { "--os", o->os }, { "--arch", o->arch },
+		       { "--variant", o->variant }, { "--authfile", o->authfile } };
 	AUTO_FREE char *program = NULL;
-	AUTO_FREE const char **argv = NULL;
-	size_t n = 0, globals = 0;
+	char **argv;
 	int r = cli_find_program("brig-images", &program, err);
 
 	if (r < 0)
 		return err_wrap(err, "image '%s' is not stored here, and cannot be pulled", text);
-	while (cli->globals[globals])
-		globals++;
-	argv = xcalloc(globals + 24, sizeof(*argv));
-	argv[n++] = "brig-images";
-	for (size_t i = 0; i < globals; i++)
-		argv[n++] = cli->globals[i];
-	argv[n++] = "pull";
-	argv[n++] = "--policy";
-	argv[n++] = policy;
+	argv = cli_argv(cli, "brig-images");
+	strings_add(&argv, "pull");
 	if (o->quiet)
-		argv[n++] = "-q";
+		strings_add(&argv, "-q");
 	for (size_t i = 0; i < ARRAY_SIZE(choice); i++) {
 		if (choice[i].value) {
-			argv[n++] = choice[i].flag;
-			argv[n++] = choice[i].value;
+			strings_add(&argv, choice[i].flag);
+			strings_add(&argv, choice[i].value);
 		}
 	}
-	if (o->authfile) {
-		argv[n++] = "--authfile";
-		argv[n++] = o->authfile;
-	}
 	if (o->tls_verify)
-		argv[n++] = str_eq(o->tls_verify, "false") ? "--tls-verify=false" : "--tls-verify=true";
-	argv[n++] = text;
-	r = cli_run_program(program, (char *const *)(uintptr_t)argv, err); /* execv() changes none of them */
+		strings_add(&argv, str_eq(o->tls_verify, "false") ? "--tls-verify=false" : "--tls-verify=true");
+	strings_add(&argv, text);
+	r = cli_run_program(program, argv, err);
+	strings_free(argv);
 	return r > 0 ? err_set(err, EIO, "image '%s' could not be pulled", text) : r;
 }
 

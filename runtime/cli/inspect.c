@@ -56,7 +56,7 @@ static int one_image(struct cli *cli, const struct inspect_options *o UNUSED, co
 	struct helper_io io = { .max = 32U << 20, .extra_fd = -1, .timeout_ms = 60000 };
 	AUTO_FREE char *program = NULL;
 	struct store_image image = { 0 };
-	char **argv = NULL;
+	char **argv;
 	int r = cli_open_store(cli, err);
 
 	/* quickly, and without the program, when there is none */
@@ -67,9 +67,7 @@ static int one_image(struct cli *cli, const struct inspect_options *o UNUSED, co
 		r = cli_find_program("brig-images", &program, err);
 	if (r < 0)
 		return r;
-	strings_add(&argv, "brig-images");
-	for (char **g = cli->globals; *g; g++)
-		strings_add(&argv, *g);
+	argv = cli_argv(cli, "brig-images");
 	strings_add(&argv, "image");
 	strings_add(&argv, "inspect");
 	strings_add(&argv, name);

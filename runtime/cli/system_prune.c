@@ -52,14 +52,12 @@ static int prune_kind(struct cli *cli, const struct prune_options *o, const char
 	struct helper_io io = { .max = 16U << 20, .extra_fd = -1, .timeout_ms = 600000 };
 	bool images = str_eq(kind, "image"), filtered = images || str_eq(kind, "container");
 	AUTO_FREE char *self = NULL;
-	char **argv = NULL;
+	char **argv;
 	int r = cli_find_program("brig", &self, err);
 
 	if (r < 0)
 		return r;
-	strings_add(&argv, "brig");
-	for (char **g = cli->globals; *g; g++)
-		strings_add(&argv, *g);
+	argv = cli_argv(cli, "brig");
 	strings_add(&argv, kind);
 	strings_add(&argv, "prune");
 	strings_add(&argv, "--force");
