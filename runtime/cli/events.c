@@ -174,20 +174,21 @@ static int run_template(const struct template *t, const struct json *e, struct b
 {
 	CLEANUP(arena_done) struct arena a = { 0 };
 	const struct json *attrs = attributes(e);
-	AUTO_BUF struct buf text = { 0 }, more = { 0 };
-	struct json_writer w = { .out = &more };
+	AUTO_BUF struct buf text = { 0 };
+	struct json_writer w = { .out = &text };
 	struct json *all;
 	int r;
 
 	json_begin_object(&w);
+	for (const struct json *k = e->u.kids.first; k; k = k->next) {
+		json_key(&w, k->key);
+		json_copy(&w, k);
+	}
 	json_kv_string(&w, "Name", text_of(attrs, "name"));
 	json_kv_string(&w, "Image", text_of(attrs, "image"));
 	json_kv_string(&w, "From", text_of(attrs, "image"));
 	json_kv_string(&w, "ContainerExitCode", text_of(attrs, "exitCode"));
 	json_end_object(&w);
-	template_json(e, false, &text);
-	text.p[text.len - 1] = ','; /* the two objects become one */
-	buf_add(&text, more.p + 1);
 	r = json_parse(&a, "event", text.p, text.len, &all, err);
 	return r < 0 ? r : template_run(t, all, out, err);
 }
