@@ -108,9 +108,8 @@ static long long status_number(const struct proc *p, const char *key, unsigned c
 {
 	const char *s = status_line(p, key);
 	long long v = 0;
-	int used = 0;
 
-	for (unsigned i = 0; s && sscanf(s, "%*[ \t]%n", &used) >= 0; i++) {
+	for (unsigned i = 0; s; i++) {
 		char *end;
 		long long next = strtoll(s, &end, 10);
 
@@ -427,7 +426,7 @@ const struct top_field **top_fields_find(char *const *words)
 	return found;
 }
 
-/* A file of the container, by way of its root: "" when there is none that can be read. */
+/* A file of the container, by way of its root; NULL: none that can be read. */
 static char *read_inside(int root_fd, const char *path)
 {
 	AUTO_CLOSE int fd = path_open_in_root(root_fd, path, O_RDONLY | O_NONBLOCK, 0);
