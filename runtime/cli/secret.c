@@ -63,40 +63,6 @@ static int write_secret(const char *dir, const struct secret *s, const char *dat
 	return r < 0 ? err_sys(err, r, "write the secret '%s'", s->name) : 0;
 }
 
-int secret_create(const char *dir, const char *name, const char *data, size_t n, char *const *labels, bool replace, struct secret *ret,
-		  struct err *err)
-{
-	AUTO_SECRET struct secret old = { 0 };
-	struct secret s = { 0 };
-	AUTO_CLOSE int lock = -1;
-	char now[STR_TIME_LEN], id[ID_LEN + 1];
-	int r;
-
-	if (!network_name_ok(name))
-		return err_set(err, EINVAL, "'%s' is no name for a secret: letters, digits, '_', '.' and '-', a letter or digit first", name);
-	if (n == 0 || n > SECRET_MAX)
-		return err_set(err, EINVAL, "secret '%s': its data must be larger than 0 and at most %d bytes", name, SECRET_MAX);
-	lock = lock_dir(dir, err);
-	if (lock < 0)
-		return lock;
-	r = secret_load(dir, name, &old, err);
-	if (r == 0 && str_eq(old.name, name) && !replace)
-		return err_set(err, EEXIST, "%s: secret name in use", name);
-	str_time_now(now);
-	s.name = xstrdup(name);
-	str_random_hex(id, ID_LEN);
-	s.id = xstrdup(id);
-	s.created = xstrdup(r == 0 && str_eq(old.name, name) ? old.created : now);
-	s.updated = xstrdup(now);
-	s.labels = strings_copy(labels);
-	r = write_secret(dir, &s, data, n, err);
-	if (r < 0)
-		secret_done(&s);
-	else
-		*ret = s;
-	return r;
-}
-
 static int load_exact(const char *dir, const char *name, struct secret *ret, struct err *err)
 {
 	AUTO_FREE char *path = xasprintf("%s/%s/secret.json", dir, name);
@@ -120,6 +86,40 @@ static int load_exact(const char *dir, const char *name, struct secret *ret, str
 	*ret = (struct secret){ .id = xstrdup(id ? id : ""), .name = xstrdup(name), .created = xstrdup(created ? created : ""),
 				.updated = xstrdup(updated ? updated : ""), .labels = strings_load(json_get(root, "labels")) };
 	return 0;
+}
+
+int secret_create(const char *dir, const char *name, const char *data, size_t n, char *const *labels, bool replace, struct secret *ret,
+		  struct err *err)
+{
+	AUTO_SECRET struct secret old = { 0 };
+	struct secret s = { 0 };
+	AUTO_CLOSE int lock = -1;
+	char now[STR_TIME_LEN], id[ID_LEN + 1];
+	int r;
+
+	if (!network_name_ok(name))
+		return err_set(err, EINVAL, "'%s' is no name for a secret: letters, digits, '_', '.' and '-', a letter or digit first", name);
+	if (n == 0 || n > SECRET_MAX)
+		return err_set(err, EINVAL, "secret '%s': its data must be larger than 0 and at most %d bytes", name, SECRET_MAX);
+	lock = lock_dir(dir, err);
+	if (lock < 0)
+		return lock;
+	r = load_exact(dir, name, &old, err);
+	if (r == 0 && !replace)
+		return err_set(err, EEXIST, "%s: secret name in use", name);
+	str_time_now(now);
+	s.name = xstrdup(name);
+	str_random_hex(id, ID_LEN);
+	s.id = xstrdup(id);
+	s.created = xstrdup(r == 0 ? old.created : now);
+	s.updated = xstrdup(now);
+	s.labels = strings_copy(labels);
+	r = write_secret(dir, &s, data, n, err);
+	if (r < 0)
+		secret_done(&s);
+	else
+		*ret = s;
+	return r;
 }
 
 static int by_name(const void *a, const void *b)

@@ -133,6 +133,12 @@ int secret_uses_parse(const struct option_list *flags, struct secret_uses *ret, 
 
 /* ---- the copies ---- */
 
+/* The container's copy of its i-th secret. New string. */
+static char *copy_path(const char *container_dir, size_t i)
+{
+	return xasprintf("%s/secrets/%zu", container_dir, i);
+}
+
 static int keep_one(const char *dir, const struct secret_use *u, size_t i, int to_fd, struct err *err)
 {
 	AUTO_SECRET struct secret s = { 0 };
@@ -174,7 +180,7 @@ int secrets_give(const char *container_dir, const struct secret_uses *l, uint32_
 {
 	for (size_t i = 0; i < l->n; i++) {
 		const struct secret_use *u = &l->v[i];
-		AUTO_FREE char *path = xasprintf("%s/secrets/%zu", container_dir, i);
+		AUTO_FREE char *path = copy_path(container_dir, i);
 		uint32_t uid = outer(arg, false, u->uid), gid = outer(arg, true, u->gid);
 		struct stat st;
 
@@ -194,7 +200,7 @@ int secrets_give(const char *container_dir, const struct secret_uses *l, uint32_
 int secrets_load_values(const char *container_dir, struct secret_uses *l, struct err *err)
 {
 	for (size_t i = 0; i < l->n; i++) {
-		AUTO_FREE char *path = xasprintf("%s/secrets/%zu", container_dir, i);
+		AUTO_FREE char *path = copy_path(container_dir, i);
 		int r = l->v[i].env ? fd_read_file(AT_FDCWD, path, SECRET_MAX, &l->v[i].value, NULL) : 0;
 
 		if (r < 0)
@@ -208,7 +214,7 @@ void secrets_mounts_json(const char *container_dir, const struct secret_uses *l,
 	static const char *const options[] = { "bind", "rprivate", "ro", "nosuid", "nodev", "noexec" };
 
 	for (size_t i = 0; i < l->n; i++) {
-		AUTO_FREE char *path = xasprintf("%s/secrets/%zu", container_dir, i);
+		AUTO_FREE char *path = copy_path(container_dir, i);
 
 		if (l->v[i].env)
 			continue;
